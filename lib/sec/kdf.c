@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The key schedule: TS 33.220 Annex B.2, KDF(key, FC || P0 || L0 || P1 || L1 || ...).
+ */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <assert.h>
+#include <openssl/sha.h>
+
+#include "sec/sec.h"
+
+enum {
+	SHA256_BLOCK = 64,
+	KDF_INPUT_MAX = 384, /* Ksession's is the longest: 1 + 7 parameters, 226 octets + lengths */
+};
+
+/* SHA-256 of a lone short message: OpenSSL's low-level functions use SHA-NI, where
+ * intel-ipsec-mb 1.3 takes its portable code for all but many buffers at once (docs/performance.md,
+ * HMAC). */
+static void sha256(const uint8_t *message, size_t n, uint8_t digest[32])
+{
+	SHA256_CTX context;
+
+	SHA256_Init(&context);
+	SHA256_Update(&context, message, n);
+	SHA256_Final(digest, &context);
+	wipe(&context, sizeof(context));
+}
+
+/* HMAC-SHA-256 (RFC 2104) over a message that is already behind room for one block. */
+static void hmac_in_place(struct span key, uint8_t *block_and_message, size_t n, uint8_t mac[32])
+{
+	uint8_t outer[SHA256_BLOCK + 32], hashed[32];
+
+	if (key.n > SHA256_BLOCK) {
+		sha256(key.p, key.n, hashed);
+		key = span_make(hashed, sizeof(hashed));
+	}
+	memset(block_and_message, 0x36, SHA256_BLOCK);
+	memset(outer, 0x5c, SHA256_BLOCK);
+	for (size_t i = 0; i < key.n; i++) {
+		block_and_message[i] ^= key.p[i];
+		outer[i] ^= key.p[i];
+	}
+	sha256(block_and_message, SHA256_BLOCK + n, outer + SHA256_BLOCK);
+	sha256(outer, sizeof(outer), mac);
+	wipe(block_and_message, SHA256_BLOCK);
+	wipe(outer, sizeof(outer));
+	wipe(hashed, sizeof(hashed));
+}
+
+void sec_hmac_sha256(struct span key, struct span message, uint8_t mac[32])
+{
+	uint8_t buffer[SHA256_BLOCK + SEC_HMAC_MESSAGE_MAX];
+
+	assert(message.n <= SEC_HMAC_MESSAGE_MAX);
+	if (message.n > 0)
+		memcpy(buffer + SHA256_BLOCK, message.p, message.n);
+	hmac_in_place(key, buffer, message.n, mac);
+}
+
+/* The string S under construction, behind room for HMAC's first block. */
+struct kdf {
+	size_t n;
+	uint8_t buffer[SHA256_BLOCK + KDF_INPUT_MAX];
+};
+
+static void kdf_begin(struct kdf *k, uint8_t fc)
+{
+	k->buffer[SHA256_BLOCK] = fc;
+	k->n = 1;
+}
+
+static void kdf_add(struct kdf *k, const void *parameter, size_t n)
+{
+	uint8_t *p = k->buffer + SHA256_BLOCK + k->n;
+
+	memcpy(p, parameter, n);
+	store_be16(p + n, (uint16_t)n);
+	k->n += n + 2;
+}
+
+static void kdf_end(struct kdf *k, const uint8_t key[SEC_KEY_SIZE], uint8_t out[32])
+{
+	hmac_in_place(span_make(key, SEC_KEY_SIZE), k->buffer, k->n, out);
+}
+
+void sec_derive_ksession(const struct sec_session_input *in, uint8_t ksession[SEC_KEY_SIZE])
+{
+	struct kdf k;
+
+	kdf_begin(&k, SEC_FC_KSESSION);
+	kdf_add(&k, in->rand_ue, SEC_RAND_SIZE);
+	kdf_add(&k, in->rand_au, SEC_RAND_SIZE);
+	kdf_add(&k, in->eid, SEC_EID_SIZE);
+	kdf_add(&k, in->pk_au, SEC_POINT65_SIZE);
+	kdf_add(&k, in->pk_ue, SEC_POINT65_SIZE);
+	kdf_add(&k, in->cert_au_hash, 32);
+	kdf_end(&k, in->z, ksession);
+}
+
+void sec_derive_kamf(const uint8_t ksession[SEC_KEY_SIZE], struct span serving_network,
+		     struct span supi, const uint8_t abba[2], struct sec_keys *out)
+{
+	struct kdf k;
+
+	kdf_begin(&k, 0x6c); /* TS 33.501 A.6 */
+	kdf_add(&k, serving_network.p, serving_network.n);
+	kdf_end(&k, ksession, out->k_seaf);
+	kdf_begin(&k, 0x6d); /* TS 33.501 A.7 */
+	kdf_add(&k, supi.p, supi.n);
+	kdf_add(&k, abba, 2);
+	kdf_end(&k, out->k_seaf, out->k_amf);
+}
+
+size_t sec_supi_from_eid(const uint8_t eid[SEC_EID_SIZE], const char *realm,
+			 char supi[SEC_SUPI_MAX])
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t n = strlen(realm);
+
+	if (2 * SEC_EID_SIZE + 1 + n + 1 > SEC_SUPI_MAX)
+		return 0;
+	for (unsigned int i = 0; i < SEC_EID_SIZE; i++) {
+		supi[2 * i] = digits[eid[i] >> 4];
+		supi[2 * i + 1] = digits[eid[i] & 0x0f];
+	}
+	supi[2 * SEC_EID_SIZE] = '@';
+	memcpy(supi + 2 * SEC_EID_SIZE + 1, realm, n + 1);
+	return 2 * SEC_EID_SIZE + 1 + n;
+}
+
+/* TS 33.501 A.8: the last 16 octets of the KDF's output. */
+static void derive_algorithm_key(const uint8_t k_amf[SEC_KEY_SIZE], uint8_t type, uint8_t identity,
+				 uint8_t key[SEC_NAS_KEY_SIZE])
+{
+	struct kdf k;
+	uint8_t out[32];
+
+	kdf_begin(&k, 0x69);
+	kdf_add(&k, &type, 1);
+	kdf_add(&k, &identity, 1);
+	kdf_end(&k, k_amf, out);
+	memcpy(key, out + 16, SEC_NAS_KEY_SIZE);
+	wipe(out, sizeof(out));
+}
+
+void sec_derive_nas_keys(const uint8_t k_amf[SEC_KEY_SIZE], enum sec_nea nea, enum sec_nia nia,
+			 uint8_t k_nas_enc[SEC_NAS_KEY_SIZE], uint8_t k_nas_int[SEC_NAS_KEY_SIZE])
+{
+	derive_algorithm_key(k_amf, 0x01, (uint8_t)nea, k_nas_enc);
+	derive_algorithm_key(k_amf, 0x02, (uint8_t)nia, k_nas_int);
+}
+
+void sec_derive_kgnb(const uint8_t k_amf[SEC_KEY_SIZE], uint32_t uplink_count,
+		     uint8_t k_gnb[SEC_KEY_SIZE])
+{
+	struct kdf k;
+	uint8_t count[4], access = 0x01; /* 3GPP access */
+
+	store_be32(count, uplink_count);
+	kdf_begin(&k, 0x6e); /* TS 33.501 A.9 */
+	kdf_add(&k, count, sizeof(count));
+	kdf_add(&k, &access, 1);
+	kdf_end(&k, k_amf, k_gnb);
+}
