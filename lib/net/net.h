@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * net: everything between an ethdev and the payload of a UDP datagram, for both ends of the AN
+ * link.
+ *
+ * Receiving: Ethernet, VLAN, ARP, IPv4, IPv6, ICMP echo, neighbour discovery, reassembly
+ * (librte_ip_frag), UDP with its checksum. What is not a datagram for our port is answered (ARP,
+ * ND, echo) or freed and counted; never passed on. Sending: the reverse, with fragmentation.
+ * Nothing blocks; nothing allocates but mbufs.
+ *
+ * A struct net_if is constant after start. A struct net_rx and a struct net_tx belong to one lcore.
+ */
+#ifndef CPAU_NET_H
+#define CPAU_NET_H
+
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+
+#include "net/addr.h"
+
+/* X(symbol, name, text) */
+#define NET_COUNTERS(X)                                                                           \
+	X(RX_PACKETS, "rx-packets", "packets received")                                           \
+	X(RX_OCTETS, "rx-octets", "octets received")                                              \
+	X(TRUNCATED, "truncated", "packets shorter than their headers say")                       \
+	X(BAD_VLAN, "bad-vlan", "packets of another VLAN")                                        \
+	X(BAD_ETHERTYPE, "bad-ethertype", "packets of a protocol that is not spoken here")        \
+	X(NOT_FOR_US, "not-for-us", "packets for another address")                                \
+	X(BAD_IP, "bad-ip", "IP headers with wrong version, length or checksum")                  \
+	X(BAD_PROTOCOL, "bad-protocol", "IP packets that are neither UDP nor an answerable ICMP") \
+	X(UNKNOWN_SOURCE, "unknown-source", "packets from an address that is not configured")     \
+	X(BAD_UDP, "bad-udp", "UDP lengths that do not fit")                                      \
+	X(BAD_CHECKSUM, "bad-checksum", "UDP or ICMP checksums that are wrong")                   \
+	X(BAD_PORT, "bad-port", "UDP datagrams for another port")                                 \
+	X(FRAGMENTS, "fragments", "IP fragments received")                                        \
+	X(REASSEMBLED, "reassembled", "datagrams put together again")                             \
+	X(REASSEMBLY_FAILED, "reassembly-failed",                                                 \
+	  "fragments given up: duplicate, too many, too large or no mbuf")                        \
+	X(ARP, "arp", "ARP packets for us")                                                       \
+	X(ND, "nd", "neighbour discovery packets for us")                                         \
+	X(BAD_ND, "bad-nd", "neighbour discovery packets that break RFC 4861 7.1")                \
+	X(ECHO, "echo", "ICMP echo requests answered")                                            \
+	X(DATAGRAMS, "datagrams", "datagrams passed on")                                          \
+	X(NO_MBUF, "no-mbuf", "packets given up because no mbuf was free")
+
+enum net_counter {
+#define X(symbol, name, text) NET_COUNT_##symbol,
+	NET_COUNTERS(X)
+#undef X
+		NET_COUNTER_N,
+};
+const char *net_counter_name(unsigned int counter);
+const char *net_counter_text(unsigned int counter);
+
+/* One port as the network sees it. */
+struct net_if {
+	uint16_t port_id;
+	uint16_t mtu;	   /* octets of an IP packet */
+	uint16_t vlan;	   /* 0: untagged */
+	uint16_t udp_port; /* that we serve, host order; 0: any (a generator's many source ports) */
+	struct rte_ether_addr mac;
+	struct net_addr ipv4; /* family 0: none */
+	struct net_addr ipv6;
+	/* A generator has many addresses: this many from ipv4 / ipv6 on are all ours. */
+	uint32_t addresses;
+	bool rx_checksum; /* the NIC checks IPv4 and UDP checksums */
+	bool rss;	  /* the NIC spreads flows over its queues */
+};
+
+/* Where a datagram goes, or whence an answer returns. */
+struct net_peer {
+	uint8_t nif; /* index of the port, as the owner numbers them */
+	struct rte_ether_addr mac;
+	uint16_t port;	       /* the peer's UDP port, host order */
+	struct net_addr addr;  /* the peer's */
+	struct net_addr local; /* ours */
+};
+
+struct net_datagram {
+	struct rte_mbuf *mbuf; /* one segment; the receiver frees it */
+	struct span payload;   /* in mbuf */
+	struct net_peer from;
+	uint16_t local_port; /* ours, host order */
+};
+
+/* ---------------------------------------------------------------- receiving */
+
+struct net_rx;
+
+struct net_rx_config {
+	const struct net_if *nif;
+	uint8_t nif_index;	    /* put into net_peer */
+	struct rte_mempool *pool;   /* for answers and for linearising reassembled datagrams */
+	unsigned int max_fragments; /* datagrams under reassembly at a time; 0: refuse fragments */
+	unsigned int fragment_ms;   /* how long their fragments may take */
+	int numa_node;
+	/* Asked before reassembly and checksums: false drops the packet (UNKNOWN_SOURCE). NULL:
+	 * all. */
+	bool (*known_source)(void *arg, const struct net_addr *source);
+	void *arg;
+};
+
+enum { NET_BURST = 64 };
+
+struct net_rx *net_rx_create(const struct net_rx_config *config);
+void net_rx_destroy(struct net_rx *rx);
+const uint64_t *net_rx_counters(const struct net_rx *rx);
+
+/* Takes n <= NET_BURST packets; gives the datagrams among them (at most n). Answers of our own
+ * (ARP, ND, echo) are gathered in rx and fetched with net_rx_answers. tsc is the time now. */
+unsigned int net_rx_burst(struct net_rx *rx, struct rte_mbuf **packets, unsigned int n,
+			  uint64_t tsc, struct net_datagram *out);
+/* Frames to send as they are; the caller owns them afterwards. */
+unsigned int net_rx_answers(struct net_rx *rx, struct rte_mbuf **out, unsigned int n);
+/* The MAC that an address was last seen to have in ARP or ND; false: not known. */
+bool net_rx_neighbour(const struct net_rx *rx, const struct net_addr *addr,
+		      struct rte_ether_addr *mac);
+
+/* Spreads flows over workers where the ethdev does not: source address and source port of the IP
+ * packet in the mbuf, or addresses alone for a fragment. 0 for what is not IP. */
+uint32_t net_flow_hash(const struct rte_mbuf *packet);
+
+/* ---------------------------------------------------------------- sending */
+
+enum {
+	NET_HEADROOM = 18 + 40 + 8, /* Ethernet with VLAN, IPv6, UDP */
+	NET_FRAGMENTS_MAX = 8,	    /* frames that one datagram may become */
+};
+
+/* Makes a datagram of an mbuf whose data is the payload and whose headroom is at least
+ * NET_HEADROOM: prepends the headers, fragments when it is longer than the MTU. Gives the number of
+ * frames in out[NET_FRAGMENTS_MAX]; 0: it could not be done (no mbuf, too long), and the mbuf is
+ * freed. direct and indirect: pools for fragment headers and for references to the data. */
+unsigned int net_udp_finish(const struct net_if *nif, struct rte_mbuf *mbuf,
+			    const struct net_peer *to, uint16_t local_port, uint16_t ip_id,
+			    struct rte_mempool *direct, struct rte_mempool *indirect,
+			    struct rte_mbuf **out);
+
+/* An ARP request or a neighbour solicitation for the address; NULL: no mbuf. */
+struct rte_mbuf *net_solicit(const struct net_if *nif, const struct net_addr *local,
+			     const struct net_addr *wanted, struct rte_mempool *pool);
+
+/* Frames towards one queue of one port. */
+struct net_tx {
+	uint16_t port_id, queue;
+	unsigned int n;
+	uint64_t dropped, sent, octets; /* frames that the port did not take / took */
+	struct rte_mbuf *frames[NET_BURST];
+};
+void net_tx_push(struct net_tx *tx, struct rte_mbuf *frame);
+/* A bounded number of tries; what the port does not take then is dropped and counted. */
+void net_tx_flush(struct net_tx *tx);
+
+/* ---------------------------------------------------------------- ports */
+
+struct net_port_config {
+	const char *device; /* ethdev name */
+	unsigned int rx_queues, tx_queues;
+	unsigned int rx_descriptors, tx_descriptors;
+	unsigned int mtu;
+	bool promiscuous;
+	unsigned int mbufs; /* of the port's pool */
+};
+
+enum net_port_error {
+	NET_PORT_OK = 0,
+	NET_PORT_UNKNOWN,   /* no ethdev of that name */
+	NET_PORT_QUEUES,    /* the device has fewer queues than asked for */
+	NET_PORT_POOL,	    /* no memory for the mbufs */
+	NET_PORT_CONFIGURE, /* rte_eth_dev_configure failed */
+	NET_PORT_QUEUE_SETUP,
+	NET_PORT_START,
+	NET_PORT_ERROR_N,
+};
+const char *net_port_error_text(enum net_port_error e);
+
+enum { NET_MBUF_DATA = 4096 + RTE_PKTMBUF_HEADROOM }; /* two certificates fit in one segment */
+
+/* Configures and starts the port, makes its mbuf pool on its NUMA node, and fills in nif's port_id,
+ * mac, mtu, rx_checksum and rss. On failure *code is the errno of the call that failed. */
+enum net_port_error net_port_start(const struct net_port_config *config, struct net_if *nif,
+				   struct rte_mempool **pool, int *code);
+void net_port_stop(const struct net_if *nif);
+
+#endif

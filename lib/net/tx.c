@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <rte_arp.h>
+#include <rte_ethdev.h>
+#include <rte_ip.h>
+#include <rte_ip_frag.h>
+#include <rte_udp.h>
+
+#include "net/internal.h"
+
+enum { TX_TRIES = 64 };
+
+void net_ether_prepend(const struct net_if *nif, struct rte_mbuf *frame,
+		       const struct rte_ether_addr *to, uint16_t ether_type)
+{
+	uint16_t n = sizeof(struct rte_ether_hdr) + (nif->vlan ? 4 : 0);
+	uint8_t *p = (uint8_t *)rte_pktmbuf_prepend(frame, n);
+
+	memcpy(p, to, RTE_ETHER_ADDR_LEN);
+	memcpy(p + 6, &nif->mac, RTE_ETHER_ADDR_LEN);
+	p += 12;
+	if (nif->vlan) {
+		store_be16(p, RTE_ETHER_TYPE_VLAN);
+		store_be16(p + 2, nif->vlan);
+		p += 4;
+	}
+	store_be16(p, ether_type);
+}
+
+static void prepend_ipv4(struct rte_mbuf *mbuf, const struct net_peer *to, uint16_t n,
+			 uint16_t ip_id)
+{
+	struct rte_ipv4_hdr *ip =
+		(struct rte_ipv4_hdr *)rte_pktmbuf_prepend(mbuf, sizeof(struct rte_ipv4_hdr));
+
+	*ip = (struct rte_ipv4_hdr){
+		.version_ihl = RTE_IPV4_VHL_DEF,
+		.total_length = rte_cpu_to_be_16((uint16_t)(n + sizeof(*ip))),
+		.packet_id = rte_cpu_to_be_16(ip_id),
+		.time_to_live = 64,
+		.next_proto_id = IPPROTO_UDP,
+	};
+	memcpy(&ip->src_addr, to->local.a, 4);
+	memcpy(&ip->dst_addr, to->addr.a, 4);
+}
+
+static void prepend_ipv6(struct rte_mbuf *mbuf, const struct net_peer *to, uint16_t n)
+{
+	struct rte_ipv6_hdr *ip =
+		(struct rte_ipv6_hdr *)rte_pktmbuf_prepend(mbuf, sizeof(struct rte_ipv6_hdr));
+
+	ip->vtc_flow = RTE_BE32(6u << 28);
+	ip->payload_len = rte_cpu_to_be_16(n);
+	ip->proto = IPPROTO_UDP;
+	ip->hop_limits = 64;
+	memcpy(ip->src_addr, to->local.a, 16);
+	memcpy(ip->dst_addr, to->addr.a, 16);
+}
+
+static void ipv4_checksum(struct rte_mbuf *frame)
+{
+	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(frame, struct rte_ipv4_hdr *);
+
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = (uint16_t)~rte_raw_cksum(ip, sizeof(*ip));
+}
+
+static unsigned int fragment(const struct net_if *nif, struct rte_mbuf *mbuf, bool v6,
+			     struct rte_mempool *direct, struct rte_mempool *indirect,
+			     uint16_t ip_id, struct rte_mbuf **out)
+{
+	int32_t n;
+
+	if (v6) {
+		n = rte_ipv6_fragment_packet(mbuf, out, NET_FRAGMENTS_MAX, nif->mtu, direct,
+					     indirect);
+		/* 22.11 numbers all IPv6 fragments 0: the identification is the datagram's. */
+		for (int32_t i = 0; i < n; i++) {
+			uint8_t *ip = rte_pktmbuf_mtod(out[i], uint8_t *);
+
+			store_be32(ip + sizeof(struct rte_ipv6_hdr) + 4, ip_id);
+		}
+	} else {
+		n = rte_ipv4_fragment_packet(mbuf, out, NET_FRAGMENTS_MAX, nif->mtu, direct,
+					     indirect);
+	}
+	rte_pktmbuf_free(mbuf);
+	return n > 0 ? (unsigned int)n : 0;
+}
+
+unsigned int net_udp_finish(const struct net_if *nif, struct rte_mbuf *mbuf,
+			    const struct net_peer *to, uint16_t local_port, uint16_t ip_id,
+			    struct rte_mempool *direct, struct rte_mempool *indirect,
+			    struct rte_mbuf **out)
+{
+	bool v6 = to->addr.family == 6;
+	size_t header = v6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
+	uint16_t n = (uint16_t)(rte_pktmbuf_pkt_len(mbuf) + sizeof(struct rte_udp_hdr));
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)rte_pktmbuf_prepend(mbuf, sizeof(*udp));
+	unsigned int frames = 1;
+
+	udp->src_port = rte_cpu_to_be_16(local_port);
+	udp->dst_port = rte_cpu_to_be_16(to->port);
+	udp->dgram_len = rte_cpu_to_be_16(n);
+	udp->dgram_cksum = 0;
+	if (v6)
+		prepend_ipv6(mbuf, to, n);
+	else
+		prepend_ipv4(mbuf, to, n, ip_id);
+	uint16_t sum = net_checksum_upper(rte_pktmbuf_mtod(mbuf, void *), v6, IPPROTO_UDP, udp, n);
+
+	udp->dgram_cksum = sum ? sum : 0xffff;
+	mbuf->l3_len = header & 0x1ff;
+	out[0] = mbuf;
+	if (n + header > nif->mtu)
+		frames = fragment(nif, mbuf, v6, direct, indirect, ip_id, out);
+	for (unsigned int i = 0; i < frames; i++) {
+		if (!v6)
+			ipv4_checksum(out[i]);
+		out[i]->ol_flags &= ~(RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_IPV4);
+		net_ether_prepend(nif, out[i], &to->mac,
+				  v6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
+	}
+	return frames;
+}
+
+/* ---------------------------------------------------------------- asking for neighbours */
+
+static bool write_arp_request(const struct net_if *nif, const struct net_addr *local,
+			      const struct net_addr *wanted, struct rte_mbuf *frame)
+{
+	static const struct rte_ether_addr broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+	struct rte_arp_hdr *arp = (struct rte_arp_hdr *)rte_pktmbuf_append(frame, sizeof(*arp));
+
+	if (!arp)
+		return false;
+	memset(arp, 0, sizeof(*arp));
+	arp->arp_hardware = RTE_BE16(RTE_ARP_HRD_ETHER);
+	arp->arp_protocol = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	arp->arp_hlen = RTE_ETHER_ADDR_LEN;
+	arp->arp_plen = 4;
+	arp->arp_opcode = RTE_BE16(RTE_ARP_OP_REQUEST);
+	arp->arp_data.arp_sha = nif->mac;
+	memcpy(&arp->arp_data.arp_sip, local->a, 4);
+	memcpy(&arp->arp_data.arp_tip, wanted->a, 4);
+	net_ether_prepend(nif, frame, &broadcast, RTE_ETHER_TYPE_ARP);
+	return true;
+}
+
+/* RFC 4861 4.3, to the solicited-node multicast address. */
+static bool write_solicitation(const struct net_if *nif, const struct net_addr *local,
+			       const struct net_addr *wanted, struct rte_mbuf *frame)
+{
+	enum { ICMP = 32 };
+	struct rte_ether_addr mac = {
+		{0x33, 0x33, 0xff, wanted->a[13], wanted->a[14], wanted->a[15]}};
+	uint8_t *p = (uint8_t *)rte_pktmbuf_append(frame, sizeof(struct rte_ipv6_hdr) + ICMP);
+	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)p;
+	uint8_t *icmp = p + sizeof(*ip);
+
+	if (!p)
+		return false;
+	memset(p, 0, sizeof(*ip) + ICMP);
+	ip->vtc_flow = RTE_BE32(6u << 28);
+	ip->payload_len = RTE_BE16(ICMP);
+	ip->proto = IPPROTO_ICMPV6;
+	ip->hop_limits = 255;
+	memcpy(ip->src_addr, local->a, 16);
+	memcpy(ip->dst_addr, "\xff\x02\0\0\0\0\0\0\0\0\0\x01\xff", 13);
+	memcpy(ip->dst_addr + 13, wanted->a + 13, 3);
+	icmp[0] = 135;
+	memcpy(icmp + 8, wanted->a, 16);
+	icmp[24] = 1; /* source link-layer address */
+	icmp[25] = 1;
+	memcpy(icmp + 26, &nif->mac, RTE_ETHER_ADDR_LEN);
+	uint16_t sum = net_checksum_upper(ip, true, IPPROTO_ICMPV6, icmp, ICMP);
+
+	memcpy(icmp + 2, &sum, 2);
+	net_ether_prepend(nif, frame, &mac, RTE_ETHER_TYPE_IPV6);
+	return true;
+}
+
+struct rte_mbuf *net_solicit(const struct net_if *nif, const struct net_addr *local,
+			     const struct net_addr *wanted, struct rte_mempool *pool)
+{
+	struct rte_mbuf *frame = rte_pktmbuf_alloc(pool);
+
+	if (!frame)
+		return NULL;
+	if (wanted->family == 4 ? write_arp_request(nif, local, wanted, frame)
+				: write_solicitation(nif, local, wanted, frame))
+		return frame;
+	rte_pktmbuf_free(frame); /* a pool of mbufs too small for any frame */
+	return NULL;
+}
+
+/* ---------------------------------------------------------------- queues */
+
+void net_tx_flush(struct net_tx *tx)
+{
+	unsigned int sent = 0;
+	uint64_t octets = 0;
+
+	for (unsigned int i = 0; i < tx->n; i++)
+		octets += rte_pktmbuf_pkt_len(tx->frames[i]);
+	for (unsigned int tries = 0; sent < tx->n && tries < TX_TRIES; tries++)
+		sent += rte_eth_tx_burst(tx->port_id, tx->queue, tx->frames + sent,
+					 (uint16_t)(tx->n - sent));
+	for (unsigned int i = sent; i < tx->n; i++)
+		octets -= rte_pktmbuf_pkt_len(tx->frames[i]);
+	rte_pktmbuf_free_bulk(tx->frames + sent, tx->n - sent);
+	tx->sent += sent;
+	tx->octets += octets;
+	tx->dropped += tx->n - sent;
+	tx->n = 0;
+}
+
+void net_tx_push(struct net_tx *tx, struct rte_mbuf *frame)
+{
+	tx->frames[tx->n++] = frame;
+	if (tx->n == NET_BURST)
+		net_tx_flush(tx);
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "pki/der.h"
+#include "pki/lists.h"
+#include "pki/trust.h"
+
+/* ---------------------------------------------------------------- CRLs (RFC 5280 clause 5) */
+
+static uint32_t serial_hash(struct span serial)
+{
+	uint64_t h = serial.n;
+
+	for (size_t i = 0; i < serial.n; i++)
+		h = (h ^ serial.p[i]) * UINT64_C(0x100000001b3);
+	return (uint32_t)(h ^ h >> 32);
+}
+
+static struct span serial_at(const struct crl *c, uint32_t slot)
+{
+	struct span rest = span_make(c->der + c->slots[slot] - 1, c->der_len - c->slots[slot] + 1);
+	struct span serial = {0};
+
+	der_positive(&rest, &serial);
+	return serial;
+}
+
+bool crl_contains(const struct crl *c, struct span serial)
+{
+	for (uint32_t at = serial_hash(serial) & c->mask; c->slots[at]; at = (at + 1) & c->mask)
+		if (span_equal(serial_at(c, at), serial))
+			return true;
+	return false;
+}
+
+static void insert(struct crl *c, const uint8_t *integer, struct span serial)
+{
+	uint32_t at = serial_hash(serial) & c->mask;
+
+	while (c->slots[at])
+		at = (at + 1) & c->mask;
+	c->slots[at] = (uint32_t)(integer - c->der) + 1;
+	c->entries++;
+}
+
+static bool walk_revoked(struct crl *c, struct span list)
+{
+	uint32_t slots = 64;
+
+	/* The shortest entry takes 20 octets: never more than half full. */
+	while (slots < list.n / 10)
+		slots *= 2;
+	c->mask = slots - 1;
+	c->slots = calloc(slots, sizeof(*c->slots));
+	if (!c->slots)
+		return false;
+	while (list.n > 0) {
+		struct span entry, serial;
+		int64_t when;
+
+		if (!der_expect(&list, DER_SEQUENCE, &entry))
+			return false;
+		const uint8_t *integer = entry.p;
+
+		if (!der_positive(&entry, &serial) || serial.n > 20 || !der_time(&entry, &when))
+			return false;
+		insert(c, integer, serial);
+	}
+	return true;
+}
+
+static bool find_signer(struct crl *c, struct span name, struct span tbs, struct span signature,
+			const struct pki_cert *const *issuers, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		struct pki_cert as_cert = {.tbs = tbs};
+		const struct pki_cert *issuer = issuers[i];
+
+		if (!span_equal(issuer->subject, name) || !(issuer->key_usage & PKI_USAGE_CRL_SIGN) ||
+		    issuer->ski.n > sizeof(c->issuer_key_id) ||
+		    !der_signature(signature, as_cert.signature))
+			continue;
+		as_cert.curve = issuer->curve;
+		if (pki_cert_verify(&as_cert, issuer) != PKI_OK)
+			continue;
+		memcpy(c->issuer_key_id, issuer->ski.p, issuer->ski.n);
+		c->issuer_key_id_len = issuer->ski.n;
+		return true;
+	}
+	return false;
+}
+
+static const char *parse_crl(struct crl *c, const struct pki_cert *const *issuers,
+			     unsigned int n_issuers, int64_t now)
+{
+	struct span rest = span_make(c->der, c->der_len), list, tbs, whole, v, name, bits, revoked;
+	const char *const malformed = "not a v2 CRL in DER or PEM";
+	int64_t this_update;
+	uint8_t tag;
+	bool present;
+
+	if (!der_expect(&rest, DER_SEQUENCE, &list) || rest.n != 0 ||
+	    !der_next(&list, &tag, &tbs, &whole) || tag != DER_SEQUENCE ||
+	    !der_expect(&list, DER_SEQUENCE, &v) || !der_expect(&list, DER_BIT_STRING, &bits) ||
+	    bits.n < 1 || bits.p[0] != 0)
+		return malformed;
+	if (!der_positive(&tbs, &v) || v.n != 1 || v.p[0] != 1 || !der_expect(&tbs, DER_SEQUENCE, &v) ||
+	    !der_next(&tbs, &tag, &v, &name) || tag != DER_SEQUENCE || !der_time(&tbs, &this_update) ||
+	    !der_time(&tbs, &c->next_update) ||
+	    !der_optional(&tbs, DER_SEQUENCE, &revoked, &present) || !walk_revoked(c, revoked))
+		return malformed;
+	if (this_update > now)
+		return "its thisUpdate is in the future";
+	if (c->next_update < now)
+		return "its nextUpdate has passed: get the current list";
+	if (!find_signer(c, name, whole, span_make(bits.p + 1, bits.n - 1), issuers, n_issuers))
+		return "no trusted CA that may sign CRLs has signed it";
+	return NULL;
+}
+
+struct crl *crl_load(uint8_t *der, size_t n, const struct pki_cert *const *issuers,
+		     unsigned int n_issuers, int64_t now, const char **why)
+{
+	struct crl *c = calloc(1, sizeof(*c));
+
+	*why = "out of memory";
+	if (!c) {
+		free(der);
+		return NULL;
+	}
+	c->der = der;
+	c->der_len = n;
+	*why = n < UINT32_MAX ? parse_crl(c, issuers, n_issuers, now) : "too large";
+	if (!*why)
+		return c;
+	crl_free(c);
+	return NULL;
+}
+
+void crl_free(struct crl *c)
+{
+	if (!c)
+		return;
+	free(c->slots);
+	free(c->der);
+	free(c);
+}
+
+/* ---------------------------------------------------------------- the deny list */
+
+static int compare_ranges(const void *a, const void *b)
+{
+	return memcmp(((const struct deny_range *)a)->first, ((const struct deny_range *)b)->first, 16);
+}
+
+/* "8904..." with 32 digits, or fewer and a star. */
+static const char *parse_line(const char *text, struct deny_range *range)
+{
+	size_t n = strspn(text, "0123456789");
+	bool star = text[n] == '*';
+
+	if (text[n + star] != '\0')
+		return "not an EID: digits, and a * after a prefix";
+	if (n > 32 || (n < 32 && !star) || n == 0)
+		return "an EID has 32 digits; a shorter one is a prefix and ends with *";
+	for (size_t i = 0; i < 32; i++) {
+		unsigned int shift = i & 1 ? 0 : 4;
+		uint8_t low = (uint8_t)(i < n ? text[i] - '0' : 0);
+		uint8_t high = (uint8_t)(i < n ? text[i] - '0' : 9);
+
+		range->first[i / 2] = (uint8_t)(range->first[i / 2] | low << shift);
+		range->last[i / 2] = (uint8_t)(range->last[i / 2] | high << shift);
+	}
+	return NULL;
+}
+
+static bool append_range(struct deny_list *d, const struct deny_range *range)
+{
+	if ((d->n & (d->n - 1)) == 0) { /* 0, or a power of two: full */
+		struct deny_range *grown = realloc(d->ranges, (d->n ? 2 * d->n : 1) * sizeof(*grown));
+
+		if (!grown)
+			return false;
+		d->ranges = grown;
+	}
+	d->ranges[d->n++] = *range;
+	return true;
+}
+
+/* Sorted, and one range for those that overlap: a look-up is then a binary search. */
+static void merge(struct deny_list *d)
+{
+	size_t kept = 0;
+
+	if (d->n == 0)
+		return;
+	qsort(d->ranges, d->n, sizeof(*d->ranges), compare_ranges);
+	for (size_t i = 1; i < d->n; i++) {
+		struct deny_range *last = &d->ranges[kept];
+
+		if (memcmp(d->ranges[i].first, last->last, 16) > 0)
+			d->ranges[++kept] = d->ranges[i];
+		else if (memcmp(d->ranges[i].last, last->last, 16) > 0)
+			memcpy(last->last, d->ranges[i].last, 16);
+	}
+	d->n = kept + 1;
+}
+
+struct deny_list *deny_list_load(const char *path, unsigned int *line, const char **why)
+{
+	struct deny_list *d = calloc(1, sizeof(*d));
+	FILE *f = fopen(path, "r");
+	char text[256];
+
+	*line = 0;
+	*why = f ? NULL : "cannot be read";
+	while (d && !*why && fgets(text, sizeof(text), f)) {
+		struct deny_range range = {0};
+
+		(*line)++;
+		text[strcspn(text, "#\r\n")] = '\0';
+		for (size_t n = strlen(text); n > 0 && isspace((unsigned char)text[n - 1]); n--)
+			text[n - 1] = '\0';
+		if (text[0] == '\0')
+			continue;
+		*why = parse_line(text, &range);
+		if (!*why && !append_range(d, &range))
+			*why = "out of memory";
+	}
+	if (f)
+		fclose(f);
+	if (!d || *why) {
+		deny_list_free(d);
+		return NULL;
+	}
+	merge(d);
+	return d;
+}
+
+void deny_list_free(struct deny_list *d)
+{
+	if (!d)
+		return;
+	free(d->ranges);
+	free(d);
+}
+
+bool deny_list_contains(const struct deny_list *d, const uint8_t eid[16])
+{
+	size_t low = 0, high = d->n;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (memcmp(eid, d->ranges[middle].first, 16) < 0)
+			high = middle;
+		else if (memcmp(eid, d->ranges[middle].last, 16) > 0)
+			low = middle + 1;
+		else
+			return true;
+	}
+	return false;
+}
