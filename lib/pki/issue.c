@@ -204,6 +204,7 @@ static bool add_conf(X509 *x, X509 *issuer, int nid, const char *value)
 	if (!value)
 		return true;
 	X509V3_set_ctx(&ctx, issuer, x, NULL, NULL, 0);
+	X509V3_set_ctx_nodb(&ctx);
 	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
 	bool ok = e && X509_add_ext(x, e, -1) == 1;
 
@@ -317,18 +318,34 @@ static bool add_permitted_eins(X509 *x, const char *prefix)
 	return add_der(x, "2.23.146.1.2.2.0", true, der, n + 4);
 }
 
+static bool add_policy(X509 *x, const char *oid)
+{
+	CERTIFICATEPOLICIES *policies = CERTIFICATEPOLICIES_new();
+	POLICYINFO *info = POLICYINFO_new();
+	bool ok = policies && info;
+
+	if (ok) {
+		info->policyid = OBJ_txt2obj(oid, 1);
+		ok = sk_POLICYINFO_push(policies, info) > 0;
+		if (ok)
+			info = NULL;
+		ok = ok && X509_add1_ext_i2d(x, NID_certificate_policies, policies, 1,
+					     X509V3_ADD_DEFAULT) == 1;
+	}
+	POLICYINFO_free(info);
+	CERTIFICATEPOLICIES_free(policies);
+	return ok;
+}
+
 static bool add_extensions(X509 *x, X509 *issuer, const struct issue_request *r)
 {
-	char policies[80] = "critical,";
 	const char *policy = policy_of(r);
 	bool eum = r->role == ISSUE_EUM || r->role == ISSUE_EUM_SUBCA;
 
-	if (policy)
-		strcat(policies, policy);
 	if (issuer && !add_conf(x, issuer, NID_authority_key_identifier, "keyid:always"))
 		return false;
 	if (!add_subject_key_id(x, r) || !add_constraints_of_role(x, r) ||
-	    !add_conf(x, NULL, NID_certificate_policies, policy ? policies : NULL))
+	    (policy && !add_policy(x, policy)))
 		return false;
 	if (eum && r->eid_prefix &&
 	    !(r->variant == ISSUE_VARIANT_O ? add_name_constraint(x, r)
@@ -433,6 +450,7 @@ uint8_t *issue_crl(struct span issuer_cert, const struct issue_key *issuer_key,
 		ok = add_revoked(crl, serials[i], last);
 	if (ok) {
 		X509V3_set_ctx(&ctx, issuer, NULL, NULL, crl, 0);
+		X509V3_set_ctx_nodb(&ctx);
 		X509_EXTENSION *aki =
 			X509V3_EXT_conf_nid(NULL, &ctx, NID_authority_key_identifier, "keyid:always");
 		ASN1_INTEGER *number = ASN1_INTEGER_new();
