@@ -51,19 +51,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
+/* An end entity is known by its EID and a CA by its policy, so that a wrong policy is called that. */
 static enum pki_role role_of(const struct pki_cert *c)
 {
-	if (c->policies & (PKI_POLICY_EUICC_O | PKI_POLICY_EUICC_V3))
-		return PKI_ROLE_EUICC;
+	if (!c->ca)
+		return c->has_eid || c->policies & (PKI_POLICY_EUICC_O | PKI_POLICY_EUICC_V3)
+			       ? PKI_ROLE_EUICC
+			       : PKI_ROLE_AU;
 	if (c->policies & PKI_POLICY_SUBCA_V3)
 		return PKI_ROLE_EUM_SUBCA;
 	if (c->policies & (PKI_POLICY_EUM_O | PKI_POLICY_EUM_V3))
 		return PKI_ROLE_EUM;
 	if (c->policies & PKI_POLICY_CI)
 		return PKI_ROLE_CI;
-	if (c->ca)
-		return span_equal(c->issuer, c->subject) ? PKI_ROLE_OPERATOR_CA : PKI_ROLE_CROSS;
-	return c->has_eid ? PKI_ROLE_EUICC : PKI_ROLE_AU;
+	return span_equal(c->issuer, c->subject) ? PKI_ROLE_OPERATOR_CA : PKI_ROLE_CROSS;
 }
 
 static const char *role_name(enum pki_role role)
@@ -81,9 +82,17 @@ static void ignore_report(void *arg, const char *file, bool accepted, const char
 		fprintf(stderr, "cpau-pki: %s: refused: %s\n", file, text);
 }
 
-static int verdict(const char *file, const struct pki_cert *c, enum pki_error e)
+/* cert: NULL when it could not be parsed. */
+static int verdict(json_t *list, const char *file, const struct pki_cert *c, enum pki_error e)
 {
-	printf("%s: %s: %s\n", file, role_name(role_of(c)), pki_error_text(e));
+	const char *role = c ? role_name(role_of(c)) : "certificate";
+
+	if (list)
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "file", file, "role", role,
+						      "result", pki_error_name(e), "text",
+						      pki_error_text(e)));
+	else
+		printf("%s: %s: %s\n", file, role, pki_error_text(e));
 	return e == PKI_OK ? 0 : EXIT_REFUSED;
 }
 
@@ -105,14 +114,57 @@ static enum pki_error check_anchor(const struct pki_trust *t, const struct pki_c
 	return e == PKI_OK && pki_trust_is_revoked(t, issuer->cert.ski, c->serial) ? PKI_REVOKED : e;
 }
 
+/* The certificate at i of the chain, and its link to the next or to the trust directory. */
+static enum pki_error check_tier(const struct pki_cert *certs, unsigned int i, unsigned int n,
+				 const struct pki_trust *trust, int64_t now)
+{
+	enum pki_error e = pki_cert_check(&certs[i], role_of(&certs[i]), now);
+
+	if (e == PKI_OK && trust && certs[i].has_eid && pki_trust_is_denied(trust, certs[i].eid))
+		e = PKI_EID_DENIED;
+	if (e == PKI_OK && i + 1 < n) {
+		e = pki_cert_issued_by(&certs[i], &certs[i + 1]);
+		if (e == PKI_OK)
+			e = pki_cert_verify(&certs[i], &certs[i + 1]);
+		if (e == PKI_OK && trust &&
+		    pki_trust_is_revoked(trust, certs[i + 1].ski, certs[i].serial))
+			e = PKI_REVOKED;
+	} else if (e == PKI_OK && trust) {
+		e = check_anchor(trust, &certs[i]);
+	}
+	return e;
+}
+
+/* Reads the files and checks them; der is for the caller to free. */
+static int check_chain(const struct check_options *o, const struct pki_trust *trust, int64_t now,
+		       uint8_t **der, json_t *list)
+{
+	struct pki_cert certs[CHAIN_MAX];
+	int code = 0;
+
+	for (unsigned int i = 0; i < o->n; i++) {
+		size_t n;
+
+		der[i] = pki_file_read(o->files[i], &n);
+		if (!der[i])
+			return tool_fail(EXIT_FILE, o->files[i], "cannot be read, or neither DER nor PEM");
+		enum pki_error e = pki_cert_parse(&certs[i], span_make(der[i], n));
+
+		if (e != PKI_OK)
+			return verdict(list, o->files[i], NULL, e);
+	}
+	for (unsigned int i = 0; i < o->n; i++)
+		code |= verdict(list, o->files[i], &certs[i], check_tier(certs, i, o->n, trust, now));
+	return code;
+}
+
 int tool_check(int argc, char **argv)
 {
 	static const struct argp argp = {options, parse, "LEAF [ISSUER...]",
 					 "Says which rule a chain breaks, leaf first.", NULL, NULL, NULL};
 	struct check_options o = {0};
-	struct pki_cert certs[CHAIN_MAX];
 	struct pki_trust *trust = NULL;
-	int code = 0;
+	uint8_t *der[CHAIN_MAX] = {NULL};
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
 		return EXIT_USAGE;
@@ -125,32 +177,19 @@ int tool_check(int argc, char **argv)
 		if (!trust)
 			return EXIT_FILE;
 	}
-	for (unsigned int i = 0; i < o.n; i++) {
-		size_t n;
-		uint8_t *der = pki_file_read(o.files[i], &n);
+	json_t *list = o.json ? json_array() : NULL;
+	int code = check_chain(&o, trust, now, der, list);
 
-		if (!der)
-			return tool_fail(EXIT_FILE, o.files[i], "cannot be read");
-		enum pki_error e = pki_cert_parse(&certs[i], span_make(der, n));
+	if (list) {
+		json_t *j = json_pack("{s:b, s:O}", "good", code == 0, "certificates", list);
 
-		if (e != PKI_OK) {
-			printf("%s: %s\n", o.files[i], pki_error_text(e));
-			return EXIT_REFUSED;
-		}
+		json_dumpf(j, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+		putchar('\n');
+		json_decref(j);
+		json_decref(list);
 	}
-	for (unsigned int i = 0; i < o.n; i++) {
-		enum pki_error e = pki_cert_check(&certs[i], role_of(&certs[i]), now);
-
-		if (e == PKI_OK && trust && certs[i].has_eid && pki_trust_is_denied(trust, certs[i].eid))
-			e = PKI_EID_DENIED;
-		if (e == PKI_OK && i + 1 < o.n)
-			e = pki_cert_issued_by(&certs[i], &certs[i + 1]);
-		if (e == PKI_OK && i + 1 < o.n)
-			e = pki_cert_verify(&certs[i], &certs[i + 1]);
-		if (e == PKI_OK && i + 1 == o.n && trust)
-			e = check_anchor(trust, &certs[i]);
-		code |= verdict(o.files[i], &certs[i], e);
-	}
+	for (unsigned int i = 0; i < CHAIN_MAX; i++)
+		free(der[i]);
 	pki_trust_free(trust);
 	return code;
 }

@@ -69,6 +69,19 @@ bool tool_write_certificate(const char *path, const uint8_t *der, size_t n)
 	return fclose(f) == 0 && ok;
 }
 
+bool tool_key_is_of(const struct issue_key *key, const struct pki_cert *cert)
+{
+	uint8_t scalar[CRYPTO_SCALAR_SIZE], public_key[CRYPTO_POINT_SIZE];
+
+	issue_key_scalar(key, scalar);
+	bool same = issue_key_curve(key) == cert->curve &&
+		    crypto_public_from_private(cert->curve, scalar, public_key) == CRYPTO_OK &&
+		    memcmp(public_key, cert->public_key, sizeof(public_key)) == 0;
+
+	wipe(scalar, sizeof(scalar));
+	return same;
+}
+
 const char *tool_curve_name(enum crypto_curve curve)
 {
 	return curve == CRYPTO_P256 ? "p256" : "brainpool";

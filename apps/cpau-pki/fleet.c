@@ -87,6 +87,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->ci_cert = arg;
 		return 0;
 	case OPT_PREFIX:
+		if (strspn(arg, "0123456789") != strlen(arg) || strlen(arg) > 20)
+			argp_error(state, "--prefix %s: up to 20 digits", arg);
 		o->prefix = arg;
 		return 0;
 	case OPT_FIRST:
@@ -163,7 +165,7 @@ static int import_one(const struct fleet_options *o, const struct tier *eum, con
 		      const struct tier *ci)
 {
 	struct tier device = {0};
-	uint8_t scalar[32], public_key[64];
+	uint8_t scalar[32];
 
 	if (!read_tier(o->import, &device))
 		return EXIT_FILE;
@@ -172,9 +174,10 @@ static int import_one(const struct fleet_options *o, const struct tier *eum, con
 	if (!key)
 		return tool_fail(EXIT_FILE, o->key, "neither a PEM key nor 64 hex digits");
 	issue_key_scalar(key, scalar);
+	bool same = tool_key_is_of(key, &device.cert);
+
 	issue_key_free(key);
-	if (crypto_public_from_private(device.cert.curve, scalar, public_key) != CRYPTO_OK ||
-	    memcmp(public_key, device.cert.public_key, sizeof(public_key)) != 0)
+	if (!same)
 		return tool_fail(EXIT_REFUSED, o->key, "is not the key of %s", o->import);
 	struct fleet_writer *w = fleet_writer_open(o->out, device.cert.curve, 1, eum->cert.der,
 						   subca->cert.der, ci->cert.der);
@@ -215,19 +218,23 @@ static int issue_many(const struct fleet_options *o, const struct tier *eum, con
 	snprintf(organisation, sizeof(organisation), "%.*s", (int)issuer->subject_o.n,
 		 (const char *)issuer->subject_o.p);
 	if (o->prefix)
-		snprintf(prefix, sizeof(prefix), "%.20s", o->prefix);
+		snprintf(prefix, sizeof(prefix), "%s", o->prefix);
 	else
 		snprintf(prefix, sizeof(prefix), "%.*s", (int)constraint.n, (const char *)constraint.p);
-	r.issuer_key = issue_key_read(o->eum_key, issuer->curve);
-	if (!r.issuer_key)
+	struct issue_key *key = issue_key_read(o->eum_key, issuer->curve);
+
+	r.issuer_key = key;
+	if (!key)
 		return tool_fail(EXIT_FILE, o->eum_key, "neither a PEM key nor 64 hex digits");
 	clock_gettime(CLOCK_MONOTONIC, &progress.start);
 	progress.last = progress.start;
-	if (!issue_fleet(&r, &why))
+	bool ok = issue_fleet(&r, &why);
+
+	issue_key_free(key);
+	if (!ok)
 		return tool_fail(EXIT_FILE, o->out, "%s", why);
 	printf("made %s: %llu devices in %.1f s\n", o->out, (unsigned long long)o->count,
 	       seconds_since(&progress.start));
-	issue_key_free((struct issue_key *)(uintptr_t)r.issuer_key);
 	return 0;
 }
 

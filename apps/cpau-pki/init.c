@@ -125,6 +125,13 @@ static bool make_ci(const struct init_options *o, enum crypto_curve curve, struc
 			tool_fail(EXIT_FILE, ci->der ? o->ci_key : o->ci_cert, "cannot be read");
 			return false;
 		}
+		struct pki_cert cert;
+
+		if (ci->key && (pki_cert_parse(&cert, der_of(ci)) != PKI_OK ||
+				!tool_key_is_of(ci->key, &cert))) {
+			tool_fail(EXIT_FILE, o->ci_key, "is not the key of %s", o->ci_cert);
+			return false;
+		}
 		tool_path(path, o->dir, "ci/ci-%s.crt", tool_curve_name(curve));
 		return tool_write_certificate(path, ci->der, ci->n);
 	}

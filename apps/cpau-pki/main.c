@@ -2,6 +2,7 @@
  *
  * cpau-pki: makes and checks the credentials of an attach.
  */
+#include <argp.h>
 #include <stdio.h>
 
 #include "pki_tool.h"
@@ -35,9 +36,15 @@ int main(int argc, char **argv)
 		usage(stdout);
 		return 0;
 	}
+	argp_err_exit_status = EXIT_USAGE;
 	for (unsigned int i = 0; argc > 1 && i < COMMANDS_N; i++)
-		if (strcmp(argv[1], commands[i].name) == 0)
+		if (strcmp(argv[1], commands[i].name) == 0) {
+			char name[32]; /* as --help shows it */
+
+			snprintf(name, sizeof(name), "cpau-pki %s", commands[i].name);
+			argv[1] = name;
 			return commands[i].run(argc - 1, argv + 1);
+		}
 	usage(stderr);
 	return EXIT_USAGE;
 }

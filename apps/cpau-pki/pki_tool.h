@@ -31,6 +31,8 @@ const char *tool_path(char *path, const char *dir, const char *format, ...)
 bool tool_make_dir(const char *path); /* with its parents; true if it is there already */
 bool tool_write_certificate(const char *path, const uint8_t *der, size_t n); /* PEM, 0644 */
 bool tool_write(const char *path, const uint8_t *data, size_t n);
+/* Whether the certificate certifies this key's public half. */
+bool tool_key_is_of(const struct issue_key *key, const struct pki_cert *cert);
 /* "p256" / "brainpool" */
 const char *tool_curve_name(enum crypto_curve curve);
 /* Issues, writes as PEM and says so; the DER is given back to be freed. NULL after an error line. */

@@ -158,7 +158,8 @@ static void openssl_verify(void *state, struct crypto_verify *ops, unsigned int 
 /* The affine x (and y, unless NULL) of c->result. */
 static bool get_affine(struct openssl_state *s, struct curve_state *c, uint8_t *x, uint8_t *y)
 {
-	return EC_POINT_get_affine_coordinates(c->group, c->result, s->x, s->y, s->bn) == 1 &&
+	return EC_POINT_get_affine_coordinates(c->group, c->result, s->x, y ? s->y : NULL, s->bn) ==
+		       1 &&
 	       BN_bn2binpad(s->x, x, 32) == 32 && (!y || BN_bn2binpad(s->y, y, 32) == 32);
 }
 
@@ -217,6 +218,9 @@ static void openssl_sign(void *state, struct crypto_sign *ops, unsigned int n)
 	for (unsigned int i = 0; i < n; i++)
 		ops[i].status = sign_one(s, &ops[i]);
 	BN_clear(s->scalar);
+	/* Setting no key clears the last one; it answers 0 for that. */
+	for (unsigned int i = 0; i < CRYPTO_CURVE_N; i++)
+		EC_KEY_set_private_key(s->curves[i].key, NULL);
 }
 
 static enum crypto_status ecdh_one(struct openssl_state *s, struct crypto_ecdh *op)

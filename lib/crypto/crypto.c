@@ -141,7 +141,6 @@ static enum crypto_status key_load(const struct crypto_backend *b, key_loader lo
 				   enum crypto_curve curve, const uint8_t *octets,
 				   struct crypto_key **key)
 {
-	*key = NULL;
 	struct crypto_key *k = calloc(1, sizeof(*k));
 
 	if (!k)
@@ -164,6 +163,7 @@ enum crypto_status crypto_public_key_load(const char *backend, enum crypto_curve
 	const char *why;
 	const struct crypto_backend *b = backend_find(backend, &why);
 
+	*key = NULL;
 	return b ? key_load(b, b->public_key_load, curve, public_key, key) : CRYPTO_FAILED;
 }
 
@@ -174,6 +174,7 @@ enum crypto_status crypto_private_key_load(const char *backend, enum crypto_curv
 	const char *why;
 	const struct crypto_backend *b = backend_find(backend, &why);
 
+	*key = NULL;
 	return b ? key_load(b, b->private_key_load, curve, private_key, key) : CRYPTO_FAILED;
 }
 

@@ -113,7 +113,8 @@ void crypto_keypair_burst(struct crypto *c, struct crypto_keypair *ops, unsigned
 void crypto_sign_burst(struct crypto *c, struct crypto_sign *ops, unsigned int n);
 void crypto_ecdh_burst(struct crypto *c, struct crypto_ecdh *ops, unsigned int n);
 
-/* Configuration time, any thread. A key is usable with every context of the same backend name. */
+/* Configuration time, any thread. A key is usable with every context of the same backend name.
+ * CRYPTO_BAD_KEY as above; CRYPTO_FAILED for an unknown backend too; then *key is NULL. */
 enum crypto_status crypto_public_key_load(const char *backend, enum crypto_curve curve,
 					  const uint8_t public_key[CRYPTO_POINT_SIZE],
 					  struct crypto_key **key);

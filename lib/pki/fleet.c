@@ -175,6 +175,15 @@ struct fleet_writer *fleet_writer_open(const char *path, enum crypto_curve curve
 
 	if (!w)
 		return NULL;
+	/* The header gives the shared certificates, which follow the entries, 32-bit offsets. */
+	size_t shared_size = cert_eum.n + cert_subca.n + cert_ci.n;
+
+	if (shared_size > UINT32_MAX / 2 ||
+	    count > (UINT32_MAX / 2 - HEADER_SIZE) / ENTRY_SIZE) {
+		free(w);
+		errno = EFBIG;
+		return NULL;
+	}
 	unlink(path);
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
@@ -200,6 +209,8 @@ struct fleet_writer *fleet_writer_open(const char *path, enum crypto_curve curve
 fail:
 	if (w->file)
 		fclose(w->file);
+	else if (fd >= 0)
+		close(fd);
 	free(w->entries);
 	free(w);
 	return NULL;

@@ -89,20 +89,24 @@ struct issue_key *issue_key_read(const char *path, enum crypto_curve curve)
 {
 	FILE *f = fopen(path, "r");
 	struct issue_key *k = NULL;
-	char text[65] = "", name[64];
+	char text[66] = "", name[64];
 	uint8_t scalar[32];
 
 	if (!f)
 		return NULL;
-	if (fscanf(f, "%64[0-9a-fA-F]", text) == 1 && strlen(text) == 64 && hex_scalar(text, scalar)) {
+	/* One more than is wanted: what is longer is not a scalar. */
+	if (fscanf(f, "%65[0-9a-fA-F]", text) == 1 && strlen(text) == 64 && hex_scalar(text, scalar)) {
 		k = issue_key_from_scalar(curve, scalar);
 	} else {
 		rewind(f);
 		EVP_PKEY *pkey = PEM_read_PrivateKey(f, NULL, NULL, NULL);
 
-		if (pkey && EVP_PKEY_get_group_name(pkey, name, sizeof(name), NULL) == 1)
-			k = wrap(pkey, strcmp(name, "prime256v1") == 0 ? CRYPTO_P256
-								       : CRYPTO_BRAINPOOLP256R1);
+		if (!pkey || EVP_PKEY_get_group_name(pkey, name, sizeof(name), NULL) != 1)
+			name[0] = '\0';
+		if (strcmp(name, group_name(CRYPTO_P256)) == 0)
+			k = wrap(pkey, CRYPTO_P256);
+		else if (strcmp(name, group_name(CRYPTO_BRAINPOOLP256R1)) == 0)
+			k = wrap(pkey, CRYPTO_BRAINPOOLP256R1);
 		else
 			EVP_PKEY_free(pkey);
 	}

@@ -2,15 +2,18 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <openssl/sha.h>
 
 #include "pki/issue_fleet.h"
+#include "pki/pki.h"
 
 enum {
 	BURST = 64,
 	CERT_MAX = 1024,
 	EID_DIGITS = 32,
+	CHECK_DIGITS = 2,
 	SERIAL_TAG = UINT8_C(0x5a), /* first octet of every serial: fixed length, positive */
 };
 
@@ -65,6 +68,34 @@ static void key_identifier(const uint8_t public_key[64], uint8_t id[20])
 	SHA1_Update(&sha, "\x04", 1);
 	SHA1_Update(&sha, public_key, 64);
 	SHA1_Final(id, &sha);
+}
+
+/* NULL, or why this cannot be issued. */
+static const char *check_request(const struct issue_fleet_request *r, const uint8_t scalar[32])
+{
+	enum crypto_curve curve = issue_key_curve(r->issuer_key);
+	struct span der = r->cert_subca.n ? r->cert_subca : r->cert_eum;
+	size_t prefix = strlen(r->eid_prefix);
+	uint8_t public_key[CRYPTO_POINT_SIZE];
+	uint64_t room = 1;
+	struct pki_cert issuer;
+
+	if (prefix != strspn(r->eid_prefix, "0123456789"))
+		return "the EID prefix is not of digits";
+	if (prefix >= EID_DIGITS - CHECK_DIGITS)
+		return "the EID prefix leaves no digit for a counter";
+	/* The serial number has 56 bits for the counter, which is 16 digits. */
+	for (size_t i = prefix; i < EID_DIGITS - CHECK_DIGITS && i < prefix + 16; i++)
+		room *= 10;
+	if (r->first >= room || r->count > room - r->first)
+		return "the EID prefix leaves too few EIDs from that first one";
+	if (pki_cert_parse(&issuer, der) != PKI_OK)
+		return "the EUM's certificate is not one that this program understands";
+	if (issuer.curve != curve ||
+	    crypto_public_from_private(curve, scalar, public_key) != CRYPTO_OK ||
+	    memcmp(public_key, issuer.public_key, sizeof(public_key)) != 0)
+		return "the private key is not that of the EUM's certificate";
+	return NULL;
 }
 
 static bool make_template(const struct issue_fleet_request *r, struct template *t)
@@ -228,11 +259,14 @@ bool issue_fleet(const struct issue_fleet_request *r, const char **why)
 	bool ok = false;
 
 	issue_key_scalar(r->issuer_key, scalar);
+	*why = check_request(r, scalar);
+	if (*why)
+		goto end;
 	*why = "out of memory";
 	if (!t || !devices || !crypto ||
 	    crypto_private_key_load(NULL, curve, scalar, &key) != CRYPTO_OK)
 		goto end;
-	*why = "the EUM's certificate cannot issue: is it one, and is the key its own?";
+	*why = "OpenSSL could not issue a certificate under the EUM's";
 	if (!make_template(r, t))
 		goto end;
 	*why = "the file cannot be written";
@@ -248,6 +282,9 @@ bool issue_fleet(const struct issue_fleet_request *r, const char **why)
 			r->progress(r->arg, i + n);
 	}
 	ok = fleet_writer_close(w) && ok;
+	/* Half a fleet is of no use, and it holds keys. */
+	if (!ok)
+		unlink(r->path);
 end:
 	wipe(scalar, sizeof(scalar));
 	if (devices)

@@ -2,8 +2,7 @@
  *
  * NAS security: TS 33.501 6.4 and Annex D, whose algorithms are those of TS 33.401 Annex B.
  *
- *	octet 0	EPD (7E)	1 security header type	2..5 MAC	6 sequence number	7..
- *message
+ *	octet 0 EPD (7E), 1 security header type, 2..5 MAC, 6 sequence number, 7.. message
  *
  * The MAC covers the sequence number and the message as it is sent, that is, ciphered.
  */
@@ -174,6 +173,10 @@ enum sec_error sec_nas_protect(struct sec *s, const struct sec_nas_context *ctx,
 	/* Eight octets before the sequence number, for 128-EIA2's COUNT block. */
 	uint8_t work[8 + 1 + SEC_NAS_MESSAGE_MAX], *body = work + 9;
 
+	if (header < SEC_HDR_INTEGRITY || header > SEC_HDR_INTEGRITY_CIPHERED_NEW)
+		return SEC_BAD_HEADER;
+	if (plain.n == 0)
+		return SEC_TRUNCATED;
 	if (plain.n > SEC_NAS_MESSAGE_MAX || out_size < plain.n + SEC_NAS_HEADER_SIZE)
 		return SEC_NO_ROOM;
 	if (!algorithms_valid(ctx))

@@ -37,6 +37,7 @@ void sec_seal_key(struct sec *s, const struct sec_an_key *k,
 	IMB_AES256_GCM_ENC(s->mgr, &k->gcm, &context, sealed + SEC_SEAL_NONCE_SIZE, k_gnb,
 			   SEC_KEY_SIZE, nonce, aad.p, aad.n,
 			   sealed + SEC_SEAL_NONCE_SIZE + SEC_KEY_SIZE, SEC_SEAL_TAG_SIZE);
+	wipe(&context, sizeof(context)); /* holds key stream */
 }
 
 enum sec_error sec_open_key(struct sec *s, const struct sec_an_key *k, struct span aad,
@@ -47,6 +48,7 @@ enum sec_error sec_open_key(struct sec *s, const struct sec_an_key *k, struct sp
 
 	IMB_AES256_GCM_DEC(s->mgr, &k->gcm, &context, k_gnb, sealed + SEC_SEAL_NONCE_SIZE,
 			   SEC_KEY_SIZE, sealed, aad.p, aad.n, tag, SEC_SEAL_TAG_SIZE);
+	wipe(&context, sizeof(context));
 	if (equal_ct(tag, sealed + SEC_SEAL_NONCE_SIZE + SEC_KEY_SIZE, SEC_SEAL_TAG_SIZE))
 		return SEC_OK;
 	wipe(k_gnb, SEC_KEY_SIZE);

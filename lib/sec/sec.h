@@ -133,8 +133,8 @@ const char *sec_error_text(enum sec_error e);
 
 /* Protects one plain NAS message in place of a copy: out gets header, MAC, sequence number and the
  * (ciphered) message; *out_len is plain.n + 7. count is the COUNT to use (the caller increments its
- * own); bearer is 1 for 3GPP access. Errors: SEC_NO_ROOM, SEC_BAD_ALGORITHM, SEC_COUNT_EXHAUSTED.
- */
+ * own); bearer is 1 for 3GPP access. Errors: SEC_BAD_HEADER (plain, or reserved), SEC_TRUNCATED (an
+ * empty message, which no receiver takes), SEC_NO_ROOM, SEC_BAD_ALGORITHM, SEC_COUNT_EXHAUSTED. */
 enum sec_error sec_nas_protect(struct sec *s, const struct sec_nas_context *ctx,
 			       enum sec_direction direction, uint32_t count, enum sec_header header,
 			       struct span plain, uint8_t *out, size_t out_size, size_t *out_len);
@@ -143,6 +143,8 @@ enum sec_error sec_nas_protect(struct sec *s, const struct sec_nas_context *ctx,
  * still acceptable (0 at first); the COUNT of the message is estimated from its sequence number as
  * TS 33.501 6.4.3.1 says, and *next_count moves past it only when the MAC is right. plain gets
  * message.n - 7 octets. *count_used (may be NULL) gets the COUNT of the message.
+ * The MAC does not cover the security header type (TS 24.501 4.4.3.3): a caller that needs the
+ * message to have been ciphered, or to be of a new context, must look at *header itself.
  * Errors: SEC_TRUNCATED, SEC_BAD_HEADER, SEC_BAD_MAC, SEC_REPLAYED, SEC_NO_ROOM,
  * SEC_BAD_ALGORITHM, SEC_COUNT_EXHAUSTED. */
 enum sec_error sec_nas_unprotect(struct sec *s, const struct sec_nas_context *ctx,
