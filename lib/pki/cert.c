@@ -14,18 +14,19 @@ enum {
 	TAG_VERSION = 0xa0,
 	TAG_EXTENSIONS = 0xa3,
 	TAG_KEY_ID = 0x80,
+	TAG_AUTHORITY_ISSUER = 0xa1,
+	TAG_AUTHORITY_SERIAL = 0x82,
 	TAG_PERMITTED = 0xa0,
 	TAG_DIRECTORY_NAME = 0xa4,
 };
 
 static const uint8_t GSMA_POLICY[] = {0x67, 0x81, 0x12, 0x01, 0x02, 0x01};
-#define OID_EC_PUBLIC_KEY "\x2a\x86\x48\xce\x3d\x02\x01"
-#define OID_P256 "\x2a\x86\x48\xce\x3d\x03\x01\x07"
-#define OID_BRAINPOOL "\x2b\x24\x03\x03\x02\x08\x01\x01\x07"
-#define OID_ECDSA_SHA256 "\x2a\x86\x48\xce\x3d\x04\x03\x02"
+#define OID_EC_PUBLIC_KEY  "\x2a\x86\x48\xce\x3d\x02\x01"
+#define OID_P256	   "\x2a\x86\x48\xce\x3d\x03\x01\x07"
+#define OID_BRAINPOOL	   "\x2b\x24\x03\x03\x02\x08\x01\x01\x07"
 #define OID_PERMITTED_EINS "\x67\x81\x12\x01\x02\x02\x00"
-#define OID_ORGANISATION "\x55\x04\x0a"
-#define OID_SERIAL_NUMBER "\x55\x04\x05"
+#define OID_ORGANISATION   "\x55\x04\x0a"
+#define OID_SERIAL_NUMBER  "\x55\x04\x05"
 
 static const struct {
 	const char *name, *text;
@@ -50,9 +51,9 @@ static enum pki_error parse_signature_algorithm(struct span *rest)
 {
 	struct span algorithm, oid;
 
-	if (!der_expect(rest, DER_SEQUENCE, &algorithm) || !der_expect(&algorithm, DER_OID, &oid))
+	if (!der_expect(rest, DER_SEQUENCE, &algorithm) || !der_oid(&algorithm, &oid))
 		return PKI_MALFORMED;
-	if (!DER_IS(oid, OID_ECDSA_SHA256))
+	if (!DER_IS(oid, DER_OID_ECDSA_SHA256))
 		return PKI_UNSUPPORTED;
 	return algorithm.n == 0 ? PKI_OK : PKI_MALFORMED;
 }
@@ -61,12 +62,13 @@ static enum pki_error parse_public_key(struct pki_cert *c, struct span *rest)
 {
 	struct span info, algorithm, oid, curve, bits;
 
-	if (!der_expect(rest, DER_SEQUENCE, &info) || !der_expect(&info, DER_SEQUENCE, &algorithm) ||
-	    !der_expect(&algorithm, DER_OID, &oid))
+	if (!der_expect(rest, DER_SEQUENCE, &info) ||
+	    !der_expect(&info, DER_SEQUENCE, &algorithm) || !der_oid(&algorithm, &oid))
 		return PKI_MALFORMED;
-	if (!DER_IS(oid, OID_EC_PUBLIC_KEY))
+	/* Another algorithm, or a curve given by its parameters instead of its name. */
+	if (!DER_IS(oid, OID_EC_PUBLIC_KEY) || algorithm.n == 0 || algorithm.p[0] != DER_OID)
 		return PKI_CURVE;
-	if (!der_expect(&algorithm, DER_OID, &curve) || algorithm.n != 0)
+	if (!der_oid(&algorithm, &curve) || algorithm.n != 0)
 		return PKI_MALFORMED;
 	if (DER_IS(curve, OID_P256))
 		c->curve = CRYPTO_P256;
@@ -83,30 +85,41 @@ static enum pki_error parse_public_key(struct pki_cert *c, struct span *rest)
 	return PKI_OK;
 }
 
-/* The values of O and serialNumber in a Name. False: malformed, or one of them twice. */
-static bool parse_name(struct span name, struct span *organisation, struct span *serial_number)
-{
-	*organisation = *serial_number = span_make(NULL, 0);
-	for (unsigned int i = 0; name.n > 0; i++) {
-		struct span set, attribute, oid, value, *wanted = NULL;
-		uint8_t tag;
+/* What counts of a Name. n = 0: absent. */
+struct name {
+	struct span organisation, serial_number;
+	bool others; /* has further attributes */
+};
 
-		if (i == NAME_ATTRIBUTES_MAX || !der_expect(&name, DER_SET, &set) || set.n == 0)
+/* False: malformed, or O or serialNumber twice. */
+static bool parse_name(struct span value, struct name *out)
+{
+	unsigned int n = 0;
+
+	memset(out, 0, sizeof(*out));
+	while (value.n > 0) {
+		struct span set, attribute, oid, text, *wanted;
+
+		if (!der_expect(&value, DER_SET, &set) || set.n == 0)
 			return false;
 		while (set.n > 0) {
-			if (!der_expect(&set, DER_SEQUENCE, &attribute) ||
-			    !der_expect(&attribute, DER_OID, &oid) ||
-			    !der_next(&attribute, &tag, &value, NULL) || attribute.n != 0)
+			if (++n > NAME_ATTRIBUTES_MAX ||
+			    !der_expect(&set, DER_SEQUENCE, &attribute) ||
+			    !der_oid(&attribute, &oid) || !der_text(&attribute, &text) ||
+			    attribute.n != 0)
 				return false;
 			if (DER_IS(oid, OID_ORGANISATION))
-				wanted = organisation;
+				wanted = &out->organisation;
 			else if (DER_IS(oid, OID_SERIAL_NUMBER))
-				wanted = serial_number;
+				wanted = &out->serial_number;
 			else
-				continue;
-			if (wanted->n != 0)
+				wanted = NULL;
+			if (wanted && wanted->n != 0)
 				return false;
-			*wanted = value;
+			if (wanted)
+				*wanted = text;
+			else
+				out->others = true;
 		}
 	}
 	return true;
@@ -132,15 +145,17 @@ static bool parse_key_usage(struct pki_cert *c, struct span v)
 	if (!der_expect(&v, DER_BIT_STRING, &bits) || v.n != 0 || bits.n < 2 || bits.n > 3 ||
 	    bits.p[0] > 7)
 		return false;
-	/* DER: no trailing zero bits, and the unused ones are zero. */
+	/* DER: no trailing zero bits, and the unused ones are zero. The ninth bit is the last. */
 	uint8_t last = bits.p[bits.n - 1];
 
 	if (last == 0 || (last & ((1u << bits.p[0]) - 1)) != 0 || !(last & (1u << bits.p[0])))
 		return false;
+	if (bits.n == 3 && last != 0x80)
+		return false;
 	for (unsigned int i = 0; i < 8; i++)
 		if (bits.p[1] & (0x80 >> i))
 			c->key_usage |= (uint16_t)(1u << i);
-	if (bits.n == 3 && bits.p[2] & 0x80)
+	if (bits.n == 3)
 		c->key_usage |= 1u << 8;
 	c->has_key_usage = true;
 	return true;
@@ -185,32 +200,41 @@ static uint16_t policy_of(struct span oid)
 				      : PKI_POLICY_OTHER;
 	if (n > 5 || memcmp(arcs, zeros, n) != 0)
 		return PKI_POLICY_OTHER;
-	return n == 3   ? PKI_POLICY_EUM_V3
+	return n == 3	? PKI_POLICY_EUM_V3
 	       : n == 4 ? PKI_POLICY_SUBCA_V3
 	       : n == 5 ? PKI_POLICY_EUICC_V3
 			: PKI_POLICY_OTHER;
 }
 
+/* Qualifiers (a CPS pointer, a notice to users) are for people: they are skipped. */
 static bool parse_policies(struct pki_cert *c, struct span v)
 {
-	struct span sequence, information, oid;
+	struct span sequence, information, qualifiers, seen[POLICIES_MAX];
+	bool present;
 
 	if (!der_expect(&v, DER_SEQUENCE, &sequence) || v.n != 0 || sequence.n == 0)
 		return false;
-	for (unsigned int i = 0; sequence.n > 0; i++) {
-		if (i == POLICIES_MAX || !der_expect(&sequence, DER_SEQUENCE, &information) ||
-		    !der_expect(&information, DER_OID, &oid))
+	for (unsigned int n = 0; sequence.n > 0; n++) {
+		if (n == POLICIES_MAX || !der_expect(&sequence, DER_SEQUENCE, &information) ||
+		    !der_oid(&information, &seen[n]) ||
+		    !der_optional(&information, DER_SEQUENCE, &qualifiers, &present) ||
+		    information.n != 0)
 			return false;
-		c->policies |= policy_of(oid);
+		for (unsigned int i = 0; i < n; i++)
+			if (span_equal(seen[i], seen[n]))
+				return false;
+		c->policies |= policy_of(seen[n]);
 	}
 	return true;
 }
 
-/* permittedSubtrees with one directoryName is what GSMA uses; excluded subtrees and other name forms
- * are refused, as ignoring them would widen what the issuer may do. */
+/* permittedSubtrees with one directoryName of O and serialNumber is what GSMA uses; excluded
+ * subtrees, other name forms and other attributes are refused, as ignoring them would widen what
+ * the issuer may do. */
 static enum pki_error parse_name_constraints(struct pki_cert *c, struct span v)
 {
-	struct span sequence, subtrees, subtree, directory, name;
+	struct span sequence, subtrees, subtree, directory, value;
+	struct name name;
 
 	if (!der_expect(&v, DER_SEQUENCE, &sequence) || v.n != 0)
 		return PKI_MALFORMED;
@@ -225,26 +249,29 @@ static enum pki_error parse_name_constraints(struct pki_cert *c, struct span v)
 	if (subtrees.n != 0 || subtree.n == 0 || subtree.p[0] != TAG_DIRECTORY_NAME)
 		return PKI_UNSUPPORTED;
 	if (!der_expect(&subtree, TAG_DIRECTORY_NAME, &directory) || subtree.n != 0 ||
-	    !der_expect(&directory, DER_SEQUENCE, &name) || directory.n != 0 ||
-	    !parse_name(name, &c->permitted_o, &c->permitted_serial))
+	    !der_expect(&directory, DER_SEQUENCE, &value) || directory.n != 0 ||
+	    !parse_name(value, &name))
 		return PKI_MALFORMED;
+	if (name.others)
+		return PKI_UNSUPPORTED;
+	c->permitted_o = name.organisation;
+	c->permitted_serial = name.serial_number;
 	c->has_name_constraint = true;
 	return PKI_OK;
 }
 
+/* PermittedEins ::= SEQUENCE OF PrintableString (UTF8String and IA5String are taken too): at most
+ * PKI_EINS_MAX prefixes of 1 to 32 digits. */
 static bool parse_permitted_eins(struct pki_cert *c, struct span v)
 {
 	struct span sequence;
-	uint8_t tag;
 
 	if (!der_expect(&v, DER_SEQUENCE, &sequence) || v.n != 0 || sequence.n == 0)
 		return false;
 	while (sequence.n > 0) {
 		struct span ein;
 
-		if (c->n_permitted_eins == PKI_EINS_MAX || !der_next(&sequence, &tag, &ein, NULL) ||
-		    (tag != DER_PRINTABLE_STRING && tag != DER_UTF8_STRING) || ein.n == 0 ||
-		    ein.n > 32)
+		if (c->n_permitted_eins == PKI_EINS_MAX || !der_text(&sequence, &ein) || ein.n > 32)
 			return false;
 		for (size_t i = 0; i < ein.n; i++)
 			if (ein.p[i] < '0' || ein.p[i] > '9')
@@ -257,15 +284,19 @@ static bool parse_permitted_eins(struct pki_cert *c, struct span v)
 
 static bool parse_authority_key_id(struct pki_cert *c, struct span v)
 {
-	struct span sequence;
-	bool present;
+	struct span sequence, unused;
+	bool present, has_issuer, has_serial;
 
-	/* authorityCertIssuer and its serial number may follow; the key identifier is what counts. */
+	/* authorityCertIssuer and its serial number may follow, both or none; the key identifier is
+	 * what counts. */
 	return der_expect(&v, DER_SEQUENCE, &sequence) && v.n == 0 &&
-	       der_optional(&sequence, TAG_KEY_ID, &c->aki, &present);
+	       der_optional(&sequence, TAG_KEY_ID, &c->aki, &present) &&
+	       present == (c->aki.n > 0) &&
+	       der_optional(&sequence, TAG_AUTHORITY_ISSUER, &unused, &has_issuer) &&
+	       der_optional(&sequence, TAG_AUTHORITY_SERIAL, &unused, &has_serial) &&
+	       has_issuer == has_serial && sequence.n == 0;
 }
 
-/* One bit an extension that is understood, to find duplicates among them. */
 enum extension {
 	EXT_SKI,
 	EXT_KEY_USAGE,
@@ -315,7 +346,9 @@ static enum pki_error parse_extension_value(struct pki_cert *c, enum extension e
 {
 	switch (extension) {
 	case EXT_SKI:
-		return der_expect(&v, DER_OCTET_STRING, &c->ski) && v.n == 0 ? PKI_OK : PKI_MALFORMED;
+		return der_expect(&v, DER_OCTET_STRING, &c->ski) && c->ski.n > 0 && v.n == 0
+			       ? PKI_OK
+			       : PKI_MALFORMED;
 	case EXT_KEY_USAGE:
 		return parse_key_usage(c, v) ? PKI_OK : PKI_MALFORMED;
 	case EXT_BASIC_CONSTRAINTS:
@@ -345,14 +378,10 @@ static enum pki_error parse_extensions(struct pki_cert *c, struct span *rest)
 	    outer.n != 0 || list.n == 0)
 		return PKI_MALFORMED;
 	for (unsigned int n = 0; list.n > 0; n++) {
-		struct span extension, oid, boolean, value;
+		struct span oid, value;
 		bool critical;
 
-		if (n == EXTENSIONS_MAX || !der_expect(&list, DER_SEQUENCE, &extension) ||
-		    !der_expect(&extension, DER_OID, &oid) ||
-		    !der_optional(&extension, DER_BOOLEAN, &boolean, &critical) ||
-		    (critical && (boolean.n != 1 || boolean.p[0] != 0xff)) ||
-		    !der_expect(&extension, DER_OCTET_STRING, &value) || extension.n != 0)
+		if (n == EXTENSIONS_MAX || !der_extension(&list, &oid, &critical, &value))
 			return PKI_MALFORMED;
 		for (unsigned int i = 0; i < n; i++)
 			if (span_equal(seen[i], oid))
@@ -370,7 +399,8 @@ static enum pki_error parse_extensions(struct pki_cert *c, struct span *rest)
 
 static enum pki_error parse_tbs(struct pki_cert *c, struct span tbs)
 {
-	struct span version, number, issuer, validity, subject, unused;
+	struct span version, number, issuer, validity, subject;
+	struct name name;
 	uint8_t tag;
 
 	if (!der_expect(&tbs, TAG_VERSION, &version) ||
@@ -384,14 +414,16 @@ static enum pki_error parse_tbs(struct pki_cert *c, struct span tbs)
 	if (e != PKI_OK)
 		return e;
 	if (!der_next(&tbs, &tag, &issuer, &c->issuer) || tag != DER_SEQUENCE ||
-	    !parse_name(issuer, &unused, &number))
+	    !parse_name(issuer, &name))
 		return PKI_MALFORMED;
 	if (!der_expect(&tbs, DER_SEQUENCE, &validity) || !der_time(&validity, &c->not_before) ||
 	    !der_time(&validity, &c->not_after) || validity.n != 0)
 		return PKI_MALFORMED;
 	if (!der_next(&tbs, &tag, &subject, &c->subject) || tag != DER_SEQUENCE ||
-	    !parse_name(subject, &c->subject_o, &c->subject_serial))
+	    !parse_name(subject, &name))
 		return PKI_MALFORMED;
+	c->subject_o = name.organisation;
+	c->subject_serial = name.serial_number;
 	parse_eid(c);
 	e = parse_public_key(c, &tbs);
 	if (e != PKI_OK)

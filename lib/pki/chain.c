@@ -71,13 +71,19 @@ enum pki_error pki_cert_check(const struct pki_cert *c, enum pki_role role, int6
 	}
 	if (policy && !(c->policies & policy))
 		return PKI_POLICY;
-	return may_sign_certificates(c) && c->ski.n > 0 ? PKI_OK : PKI_USAGE;
+	if (!may_sign_certificates(c) || c->ski.n == 0)
+		return PKI_USAGE;
+	/* An EUM that names no EIDs could issue anybody's (SGP.22 4.5.2.1.0.2). */
+	if ((role == PKI_ROLE_EUM || role == PKI_ROLE_EUM_SUBCA) && c->permitted_serial.n == 0 &&
+	    !c->has_permitted_eins)
+		return PKI_NAME_CONSTRAINT;
+	return PKI_OK;
 }
 
 /* A prefix of the digits, as GSMA means it. */
 static bool has_prefix(struct span digits, struct span prefix)
 {
-	return digits.n >= prefix.n && memcmp(digits.p, prefix.p, prefix.n) == 0;
+	return digits.n >= prefix.n && span_equal(span_make(digits.p, prefix.n), prefix);
 }
 
 static bool ein_permitted(const struct pki_cert *issuer, struct span digits)

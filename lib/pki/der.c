@@ -48,10 +48,54 @@ bool der_time(struct span *rest, int64_t *seconds)
 	if (month < 1 || month > 12 || day < 1 || day > month_days[month - 1] ||
 	    (month == 2 && day == 29 && !leap) || hour > 23 || minute > 59 || second > 59)
 		return false;
-	/* RFC 5280: GeneralizedTime is for 2050 and later, and for years before 1950. */
-	if (tag == DER_GENERALIZED_TIME && year >= 1950 && year < 2050)
+	/* RFC 5280 4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050 on. */
+	if (tag == DER_GENERALIZED_TIME && year < 2050)
 		return false;
 	*seconds = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+	return true;
+}
+
+bool der_extension(struct span *rest, struct span *oid, bool *critical, struct span *value)
+{
+	struct span extension, boolean;
+
+	return der_expect(rest, DER_SEQUENCE, &extension) && der_oid(&extension, oid) &&
+	       der_optional(&extension, DER_BOOLEAN, &boolean, critical) &&
+	       (!*critical || (boolean.n == 1 && boolean.p[0] == 0xff)) &&
+	       der_expect(&extension, DER_OCTET_STRING, value) && extension.n == 0;
+}
+
+/* How many octets the UTF-8 sequence at p takes; 0: malformed (RFC 3629 clause 4). */
+static size_t utf8_length(const uint8_t *p, size_t n)
+{
+	size_t length = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+
+	if (length == 0 || length > n || p[0] > 0xf4)
+		return 0;
+	for (size_t i = 1; i < length; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	/* Overlong forms, surrogates, and what is beyond U+10FFFF. */
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return length;
+}
+
+bool der_text(struct span *rest, struct span *value)
+{
+	uint8_t tag;
+
+	if (!der_next(rest, &tag, value, NULL) || value->n == 0 ||
+	    (tag != DER_UTF8_STRING && tag != DER_PRINTABLE_STRING && tag != DER_IA5_STRING))
+		return false;
+	for (size_t i = 0; i < value->n;) {
+		size_t length = utf8_length(value->p + i, value->n - i);
+
+		if (length == 0 || (length > 1 && tag != DER_UTF8_STRING))
+			return false;
+		i += length;
+	}
 	return true;
 }
 
@@ -70,6 +114,6 @@ bool der_signature(struct span der, uint8_t raw[64])
 {
 	struct span sequence;
 
-	return der_expect(&der, DER_SEQUENCE, &sequence) && der.n == 0 && scalar32(&sequence, raw) &&
-	       scalar32(&sequence, raw + 32) && sequence.n == 0;
+	return der_expect(&der, DER_SEQUENCE, &sequence) && der.n == 0 &&
+	       scalar32(&sequence, raw) && scalar32(&sequence, raw + 32) && sequence.n == 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * der: reading DER one element at a time, for lib/pki only. Definite, minimal lengths; nothing beyond the
- * input is touched.
+ * der: reading DER one element at a time, for lib/pki only. Definite, minimal lengths; nothing
+ * beyond the input is touched.
  */
 #ifndef CPAU_PKI_DER_H
 #define CPAU_PKI_DER_H
@@ -17,6 +17,7 @@ enum {
 	DER_ENUMERATED = 0x0a,
 	DER_UTF8_STRING = 0x0c,
 	DER_PRINTABLE_STRING = 0x13,
+	DER_IA5_STRING = 0x16,
 	DER_UTC_TIME = 0x17,
 	DER_GENERALIZED_TIME = 0x18,
 	DER_SEQUENCE = 0x30,
@@ -71,6 +72,21 @@ static inline bool der_optional(struct span *rest, uint8_t tag, struct span *val
 	return !*present || der_expect(rest, tag, value);
 }
 
+/* An OBJECT IDENTIFIER; its subidentifiers are minimal and the last one is whole (X.690 8.19). */
+static inline bool der_oid(struct span *rest, struct span *oid)
+{
+	bool first_octet = true;
+
+	if (!der_expect(rest, DER_OID, oid) || oid->n == 0)
+		return false;
+	for (size_t i = 0; i < oid->n; i++) {
+		if (first_octet && oid->p[i] == 0x80)
+			return false;
+		first_octet = !(oid->p[i] & 0x80);
+	}
+	return first_octet;
+}
+
 /* A positive INTEGER in minimal form; value loses a leading zero octet. */
 static inline bool der_positive(struct span *rest, struct span *value)
 {
@@ -86,11 +102,20 @@ static inline bool der_positive(struct span *rest, struct span *value)
 
 /* UTCTime or GeneralizedTime as RFC 5280 4.1.2.5 has them, to unix time. */
 bool der_time(struct span *rest, int64_t *seconds);
+/* An Extension of a certificate or CRL: critical FALSE is not written (DER does not write
+ * defaults). */
+bool der_extension(struct span *rest, struct span *oid, bool *critical, struct span *value);
+/* The value of a DirectoryString: PrintableString or IA5String in ASCII, or well-formed UTF8String;
+ * not empty. BMPString, TeletexString and UniversalString, which RFC 5280 deprecates, are refused.
+ */
+bool der_text(struct span *rest, struct span *value);
 /* SEQUENCE { INTEGER r, INTEGER s } of exactly these octets, to raw r || s. */
 bool der_signature(struct span der, uint8_t raw[64]);
 
 /* Whether the octets are those of a string literal. */
-#define DER_IS(span_, literal)                                                                     \
+#define DER_IS(span_, literal) \
 	((span_).n == sizeof(literal) - 1 && memcmp((span_).p, literal, sizeof(literal) - 1) == 0)
+
+#define DER_OID_ECDSA_SHA256 "\x2a\x86\x48\xce\x3d\x04\x03\x02"
 
 #endif

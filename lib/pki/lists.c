@@ -45,6 +45,39 @@ static void insert(struct crl *c, const uint8_t *integer, struct span serial)
 	c->entries++;
 }
 
+/* RFC 5280 clause 5.2. A list for a part of what its issuer issued (issuingDistributionPoint)
+ * revokes what it names; a delta list (deltaCRLIndicator, critical) makes sense beside its base
+ * alone. */
+static bool understands_extensions(struct span explicit)
+{
+	struct span list, oid, value;
+	bool critical;
+
+	if (explicit.n == 0)
+		return true;
+	if (!der_expect(&explicit, DER_SEQUENCE, &list) || explicit.n != 0)
+		return false;
+	while (list.n > 0)
+		if (!der_extension(&list, &oid, &critical, &value) ||
+		    (critical && !DER_IS(oid, "\x55\x1d\x1c") && !DER_IS(oid, "\x55\x1d\x14") &&
+		     !DER_IS(oid, "\x55\x1d\x23")))
+			return false;
+	return true;
+}
+
+/* Extensions of an entry: the one that is critical in RFC 5280 5.3, certificateIssuer, gives the
+ * serial number to another issuer. */
+static bool entry_is_plain(struct span extensions)
+{
+	struct span oid, value;
+	bool critical;
+
+	while (extensions.n > 0)
+		if (!der_extension(&extensions, &oid, &critical, &value) || critical)
+			return false;
+	return true;
+}
+
 static bool walk_revoked(struct crl *c, struct span list)
 {
 	uint32_t slots = 64;
@@ -57,14 +90,17 @@ static bool walk_revoked(struct crl *c, struct span list)
 	if (!c->slots)
 		return false;
 	while (list.n > 0) {
-		struct span entry, serial;
+		struct span entry, serial, extensions;
 		int64_t when;
+		bool present;
 
 		if (!der_expect(&list, DER_SEQUENCE, &entry))
 			return false;
 		const uint8_t *integer = entry.p;
 
-		if (!der_positive(&entry, &serial) || serial.n > 20 || !der_time(&entry, &when))
+		if (!der_positive(&entry, &serial) || serial.n > 20 || !der_time(&entry, &when) ||
+		    !der_optional(&entry, DER_SEQUENCE, &extensions, &present) || entry.n != 0 ||
+		    !entry_is_plain(extensions))
 			return false;
 		insert(c, integer, serial);
 	}
@@ -78,7 +114,8 @@ static bool find_signer(struct crl *c, struct span name, struct span tbs, struct
 		struct pki_cert as_cert = {.tbs = tbs};
 		const struct pki_cert *issuer = issuers[i];
 
-		if (!span_equal(issuer->subject, name) || !(issuer->key_usage & PKI_USAGE_CRL_SIGN) ||
+		if (!span_equal(issuer->subject, name) ||
+		    !(issuer->key_usage & PKI_USAGE_CRL_SIGN) ||
 		    issuer->ski.n > sizeof(c->issuer_key_id) ||
 		    !der_signature(signature, as_cert.signature))
 			continue;
@@ -92,31 +129,48 @@ static bool find_signer(struct crl *c, struct span name, struct span tbs, struct
 	return false;
 }
 
+const char crl_no_signer[] = "no trusted CA that may sign CRLs has signed it";
+
+static bool is_ecdsa_sha256(struct span *rest)
+{
+	struct span algorithm;
+
+	return der_expect(rest, DER_SEQUENCE, &algorithm) &&
+	       DER_IS(algorithm, "\x06\x08" DER_OID_ECDSA_SHA256);
+}
+
 static const char *parse_crl(struct crl *c, const struct pki_cert *const *issuers,
 			     unsigned int n_issuers, int64_t now)
 {
-	struct span rest = span_make(c->der, c->der_len), list, tbs, whole, v, name, bits, revoked;
-	const char *const malformed = "not a v2 CRL in DER or PEM";
+	struct span rest = span_make(c->der, c->der_len), list, tbs, whole, v, name, bits, revoked,
+		    extensions;
+	const char *const malformed =
+		"not a v2 CRL with nextUpdate, signed with ecdsa-with-SHA256, in DER or PEM";
 	int64_t this_update;
 	uint8_t tag;
 	bool present;
 
 	if (!der_expect(&rest, DER_SEQUENCE, &list) || rest.n != 0 ||
 	    !der_next(&list, &tag, &tbs, &whole) || tag != DER_SEQUENCE ||
-	    !der_expect(&list, DER_SEQUENCE, &v) || !der_expect(&list, DER_BIT_STRING, &bits) ||
+	    !is_ecdsa_sha256(&list) || !der_expect(&list, DER_BIT_STRING, &bits) || list.n != 0 ||
 	    bits.n < 1 || bits.p[0] != 0)
 		return malformed;
-	if (!der_positive(&tbs, &v) || v.n != 1 || v.p[0] != 1 || !der_expect(&tbs, DER_SEQUENCE, &v) ||
-	    !der_next(&tbs, &tag, &v, &name) || tag != DER_SEQUENCE || !der_time(&tbs, &this_update) ||
-	    !der_time(&tbs, &c->next_update) ||
-	    !der_optional(&tbs, DER_SEQUENCE, &revoked, &present) || !walk_revoked(c, revoked))
+	if (!der_positive(&tbs, &v) || v.n != 1 || v.p[0] != 1 || !is_ecdsa_sha256(&tbs) ||
+	    !der_next(&tbs, &tag, &v, &name) || tag != DER_SEQUENCE ||
+	    !der_time(&tbs, &this_update) || !der_time(&tbs, &c->next_update) ||
+	    !der_optional(&tbs, DER_SEQUENCE, &revoked, &present) ||
+	    !der_optional(&tbs, 0xa0, &extensions, &present) || tbs.n != 0)
 		return malformed;
+	if (!understands_extensions(extensions))
+		return "a critical extension that is not understood: a delta list?";
 	if (this_update > now)
 		return "its thisUpdate is in the future";
 	if (c->next_update < now)
 		return "its nextUpdate has passed: get the current list";
 	if (!find_signer(c, name, whole, span_make(bits.p + 1, bits.n - 1), issuers, n_issuers))
-		return "no trusted CA that may sign CRLs has signed it";
+		return crl_no_signer;
+	if (!walk_revoked(c, revoked))
+		return "an entry is malformed, or of another issuer";
 	return NULL;
 }
 
@@ -152,7 +206,8 @@ void crl_free(struct crl *c)
 
 static int compare_ranges(const void *a, const void *b)
 {
-	return memcmp(((const struct deny_range *)a)->first, ((const struct deny_range *)b)->first, 16);
+	return memcmp(((const struct deny_range *)a)->first, ((const struct deny_range *)b)->first,
+		      16);
 }
 
 /* "8904..." with 32 digits, or fewer and a star. */
@@ -176,10 +231,20 @@ static const char *parse_line(const char *text, struct deny_range *range)
 	return NULL;
 }
 
+/* Without the comment and the white space around what is left. */
+static char *trim(char *text)
+{
+	text[strcspn(text, "#")] = '\0';
+	for (size_t n = strlen(text); n > 0 && isspace((unsigned char)text[n - 1]); n--)
+		text[n - 1] = '\0';
+	return text + strspn(text, " \t");
+}
+
 static bool append_range(struct deny_list *d, const struct deny_range *range)
 {
 	if ((d->n & (d->n - 1)) == 0) { /* 0, or a power of two: full */
-		struct deny_range *grown = realloc(d->ranges, (d->n ? 2 * d->n : 1) * sizeof(*grown));
+		struct deny_range *grown =
+			realloc(d->ranges, (d->n ? 2 * d->n : 1) * sizeof(*grown));
 
 		if (!grown)
 			return false;
@@ -212,26 +277,28 @@ struct deny_list *deny_list_load(const char *path, unsigned int *line, const cha
 {
 	struct deny_list *d = calloc(1, sizeof(*d));
 	FILE *f = fopen(path, "r");
-	char text[256];
+	char *buffer = NULL;
+	size_t size = 0;
 
 	*line = 0;
-	*why = f ? NULL : "cannot be read";
-	while (d && !*why && fgets(text, sizeof(text), f)) {
+	*why = !d ? "out of memory" : f ? NULL : "cannot be read";
+	while (!*why && getline(&buffer, &size, f) > 0) {
 		struct deny_range range = {0};
+		char *text = trim(buffer);
 
 		(*line)++;
-		text[strcspn(text, "#\r\n")] = '\0';
-		for (size_t n = strlen(text); n > 0 && isspace((unsigned char)text[n - 1]); n--)
-			text[n - 1] = '\0';
 		if (text[0] == '\0')
 			continue;
 		*why = parse_line(text, &range);
 		if (!*why && !append_range(d, &range))
 			*why = "out of memory";
 	}
+	if (!*why && ferror(f))
+		*why = "cannot be read to its end";
+	free(buffer);
 	if (f)
 		fclose(f);
-	if (!d || *why) {
+	if (*why) {
 		deny_list_free(d);
 		return NULL;
 	}

@@ -9,18 +9,22 @@
 
 /* Serial numbers that one issuer has revoked: a table of their hashes, each with its octets. */
 struct crl {
-	uint8_t issuer_key_id[20];
+	uint8_t issuer_key_id[64];
 	size_t issuer_key_id_len;
 	int64_t next_update;
 	uint8_t *der; /* the list itself: entries point into it */
 	size_t der_len;
-	uint32_t mask;	   /* slots - 1 */
-	uint32_t *slots;   /* 1 + offset of the serial's INTEGER in der; 0: free */
+	uint32_t mask;	 /* slots - 1 */
+	uint32_t *slots; /* 1 + offset of the serial's INTEGER in der; 0: free */
 	size_t entries;
 };
 
-/* Takes der over (also on failure). issuers: the certificates one of which must have signed it. NULL:
- * *why is a constant sentence. */
+/* *why of a list that none of the issuers has signed: one that is learned later may have. */
+extern const char crl_no_signer[];
+
+/* Takes der over (also on failure). issuers: the certificates one of which must have signed it. A
+ * list that has expired is refused, and so is a delta list, or one with entries of other issuers.
+ * NULL: *why is a constant sentence. */
 struct crl *crl_load(uint8_t *der, size_t n, const struct pki_cert *const *issuers,
 		     unsigned int n_issuers, int64_t now, const char **why);
 void crl_free(struct crl *c);
@@ -31,7 +35,7 @@ struct deny_list {
 	size_t n;
 	struct deny_range {
 		uint8_t first[16], last[16];
-	} *ranges;
+	} * ranges;
 };
 
 /* One EID of 32 digits a line, or a prefix with *; # begins a comment. NULL: *line is where. */

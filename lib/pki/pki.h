@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * pki: certificates of the attach, parsed at line rate. A strict DER decoder for the profiles of SGP.22
- * (variant O and v3 variants A, B, C) and of the operator's CA (TS 33.310), and the rules that each
- * tier must keep, but for the signatures, which belong to lib/crypto.
+ * pki: certificates of the attach, parsed at line rate. A strict DER decoder for the profiles of
+ * SGP.22 (variant O and v3 variants A, B, C) and of the operator's CA (TS 33.310), and the rules
+ * that each tier must keep, but for the signatures, which belong to lib/crypto.
  *
  * A struct pki_cert is a view: its spans point into the DER that it was parsed from. Nothing is
  * allocated, copied or read beyond the input; loops are bounded. No state; any thread.
@@ -24,7 +24,9 @@
 	X(USAGE, "usage", "keyUsage or basicConstraints are not those of its tier")                \
 	X(EID, "eid", "the subject's serialNumber is not 32 digits")                               \
 	X(EID_CHECK, "eid-check", "the EID is not 1 modulo 97")                                    \
-	X(NAME_CONSTRAINT, "name-constraint", "the issuer may not issue this subject or EID")      \
+	X(NAME_CONSTRAINT, "name-constraint",                                                      \
+	  "the issuer may not issue this subject or EID, or an EUM does not say which EIDs it "    \
+	  "may")                                                                                   \
 	X(ISSUER_MISMATCH, "issuer-mismatch",                                                      \
 	  "issuer name, key identifier or path length do not match the issuing certificate")       \
 	X(UNKNOWN_CI, "unknown-ci", "no trusted CI issued it")                                     \
@@ -38,33 +40,33 @@ enum pki_error {
 #define X(symbol, name, text) PKI_##symbol,
 	PKI_ERRORS(X)
 #undef X
-	PKI_ERROR_N,
+		PKI_ERROR_N,
 };
 const char *pki_error_name(enum pki_error e);
 const char *pki_error_text(enum pki_error e);
 
 enum pki_key_usage { /* bits of the KeyUsage BIT STRING, RFC 5280 4.2.1.3 */
-	PKI_USAGE_DIGITAL_SIGNATURE = 1 << 0,
-	PKI_USAGE_KEY_CERT_SIGN = 1 << 5,
-	PKI_USAGE_CRL_SIGN = 1 << 6,
+		     PKI_USAGE_DIGITAL_SIGNATURE = 1 << 0,
+		     PKI_USAGE_KEY_CERT_SIGN = 1 << 5,
+		     PKI_USAGE_CRL_SIGN = 1 << 6,
 };
 
-enum pki_policy { /* SGP.22 Annex and SGP.26: arcs under 2.23.146.1.2.1 */
-	PKI_POLICY_CI = 1 << 0,		/* 0 */
-	PKI_POLICY_EUICC_O = 1 << 1,	/* 1 */
-	PKI_POLICY_EUM_O = 1 << 2,	/* 2 */
-	PKI_POLICY_EUM_V3 = 1 << 3,	/* 0.0.0 */
-	PKI_POLICY_SUBCA_V3 = 1 << 4,	/* 0.0.0.0 */
-	PKI_POLICY_EUICC_V3 = 1 << 5,	/* 0.0.0.0.0 */
-	PKI_POLICY_OTHER = 1 << 15,
+enum pki_policy {			  /* SGP.22 Annex and SGP.26: arcs under 2.23.146.1.2.1 */
+		  PKI_POLICY_CI = 1 << 0, /* 0 */
+		  PKI_POLICY_EUICC_O = 1 << 1,	/* 1 */
+		  PKI_POLICY_EUM_O = 1 << 2,	/* 2 */
+		  PKI_POLICY_EUM_V3 = 1 << 3,	/* 0.0.0 */
+		  PKI_POLICY_SUBCA_V3 = 1 << 4, /* 0.0.0.0 */
+		  PKI_POLICY_EUICC_V3 = 1 << 5, /* 0.0.0.0.0 */
+		  PKI_POLICY_OTHER = 1 << 15,
 };
 
 enum { PKI_EINS_MAX = 8, PKI_PATHLEN_NONE = 0xff };
 
 struct pki_cert {
 	struct span der;
-	struct span tbs;     /* the TBSCertificate, header included: what is signed */
-	struct span serial;  /* 1 to 20 octets, as they stand */
+	struct span tbs;    /* the TBSCertificate, header included: what is signed */
+	struct span serial; /* 1 to 20 octets, without the leading zero that DER may need */
 	struct span issuer, subject; /* whole Name TLVs */
 	struct span ski, aki;	     /* key identifiers; n = 0: absent */
 	enum crypto_curve curve;
@@ -80,14 +82,16 @@ struct pki_cert {
 	struct span subject_o;	    /* value of the subject's O; n = 0: absent */
 	struct span subject_serial; /* of its serialNumber */
 	/* who may be issued below it */
-	bool has_name_constraint; /* variant O */
+	bool has_name_constraint;		   /* variant O */
 	struct span permitted_o, permitted_serial; /* n = 0: not constrained */
-	bool has_permitted_eins;  /* v3, extension 2.23.146.1.2.2.0 */
+	bool has_permitted_eins;		   /* v3, extension 2.23.146.1.2.2.0 */
 	uint8_t n_permitted_eins;
 	struct span permitted_eins[PKI_EINS_MAX];
 };
 
-/* PKI_MALFORMED, PKI_UNSUPPORTED or PKI_CURVE. */
+/* Strict: definite, minimal lengths, no defaults written, nothing twice, nothing left over; every
+ * critical extension is understood. PKI_MALFORMED, PKI_UNSUPPORTED, PKI_CURVE or PKI_KEY (a
+ * compressed point); *out is then of no use. */
 enum pki_error pki_cert_parse(struct pki_cert *out, struct span der);
 
 enum pki_role {

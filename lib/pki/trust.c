@@ -18,7 +18,8 @@ static uint32_t key_id_hash(struct span id)
 /* ---------------------------------------------------------------- making and freeing */
 
 struct owned_issuer *owned_issuer_create(uint8_t *der, const struct pki_cert *cert,
-					 const struct pki_issuer *parent, const char *crypto_backend)
+					 const struct pki_issuer *parent,
+					 const char *crypto_backend)
 {
 	struct owned_issuer *i = calloc(1, sizeof(*i));
 
@@ -127,11 +128,11 @@ const struct pki_issuer *pki_trust_find_eum(const struct pki_trust *t, struct sp
 	return NULL;
 }
 
-const struct pki_issuer *pki_trust_find_ci(const struct pki_trust *t, struct span key_id,
-					   struct span name)
+const struct pki_issuer *trust_base_find_ci(const struct trust_base *base, struct span key_id,
+					    struct span name)
 {
-	for (unsigned int i = 0; i < t->base->n_cis; i++) {
-		const struct pki_issuer *ci = &t->base->cis[i]->issuer;
+	for (unsigned int i = 0; i < base->n_cis; i++) {
+		const struct pki_issuer *ci = &base->cis[i]->issuer;
 
 		if (span_equal(ci->cert.ski, key_id) && span_equal(ci->cert.subject, name))
 			return ci;
@@ -139,16 +140,28 @@ const struct pki_issuer *pki_trust_find_ci(const struct pki_trust *t, struct spa
 	return NULL;
 }
 
-bool pki_trust_is_revoked(const struct pki_trust *t, struct span issuer_key_id, struct span serial)
+const struct pki_issuer *pki_trust_find_ci(const struct pki_trust *t, struct span key_id,
+					   struct span name)
 {
-	for (unsigned int i = 0; i < t->base->n_crls; i++) {
-		const struct crl *c = t->base->crls[i];
+	return trust_base_find_ci(t->base, key_id, name);
+}
+
+bool trust_base_is_revoked(const struct trust_base *base, struct span issuer_key_id,
+			   struct span serial)
+{
+	for (unsigned int i = 0; i < base->n_crls; i++) {
+		const struct crl *c = base->crls[i];
 
 		if (span_equal(span_make(c->issuer_key_id, c->issuer_key_id_len), issuer_key_id) &&
 		    crl_contains(c, serial))
 			return true;
 	}
 	return false;
+}
+
+bool pki_trust_is_revoked(const struct pki_trust *t, struct span issuer_key_id, struct span serial)
+{
+	return trust_base_is_revoked(t->base, issuer_key_id, serial);
 }
 
 bool pki_trust_is_denied(const struct pki_trust *t, const uint8_t eid[16])
@@ -191,10 +204,12 @@ static struct owned_issuer *learn(const struct pki_trust *t, struct span der,
 				  enum pki_error *why)
 {
 	struct pki_cert cert;
-	uint8_t *copy = malloc(der.n);
+	uint8_t *copy = der.n ? malloc(der.n) : NULL;
 
-	if (!copy)
+	if (!copy) {
+		*why = der.n ? PKI_OK : PKI_MALFORMED;
 		return NULL;
+	}
 	memcpy(copy, der.p, der.n);
 	*why = pki_cert_parse(&cert, span_make(copy, der.n));
 	if (*why == PKI_OK && !parent) {
@@ -211,7 +226,8 @@ static struct owned_issuer *learn(const struct pki_trust *t, struct span der,
 	if (*why == PKI_OK)
 		*why = pki_cert_verify(&cert, &parent->cert);
 	struct owned_issuer *i =
-		*why == PKI_OK ? owned_issuer_create(copy, &cert, parent, t->base->crypto_backend) : NULL;
+		*why == PKI_OK ? owned_issuer_create(copy, &cert, parent, t->base->crypto_backend)
+			       : NULL;
 
 	if (!i) {
 		if (*why == PKI_OK)
@@ -221,29 +237,40 @@ static struct owned_issuer *learn(const struct pki_trust *t, struct span der,
 	return i;
 }
 
+static const struct pki_issuer *find_known(const struct pki_trust *t, struct span der)
+{
+	struct pki_cert cert;
+
+	return pki_cert_parse(&cert, der) == PKI_OK ? pki_trust_find_eum(t, cert.ski, cert.subject)
+						    : NULL;
+}
+
 struct pki_trust *pki_trust_with_eum(const struct pki_trust *old, struct span cert_eum,
 				     struct span cert_subca, int64_t now, enum pki_error *why)
 {
-	unsigned int added = cert_subca.n ? 2 : 1;
+	const struct pki_issuer *parent = find_known(old, cert_eum);
+	unsigned int added = (parent ? 0 : 1) + (cert_subca.n ? 1 : 0), n = old->n_eums;
 	struct owned_issuer *eum = NULL, *subca = NULL, **all;
 	struct pki_trust *t = NULL;
-	struct pki_cert last;
 
 	*why = PKI_OK;
-	if (old->n_learned + added > old->base->max_learned ||
-	    (pki_cert_parse(&last, cert_subca.n ? cert_subca : cert_eum) == PKI_OK &&
-	     pki_trust_find_eum(old, last.ski, last.subject)))
+	if (added == 0 || old->n_learned + added > old->base->max_learned ||
+	    (cert_subca.n && find_known(old, cert_subca)))
 		return NULL;
-	eum = learn(old, cert_eum, NULL, PKI_ROLE_EUM, now, why);
-	if (eum && cert_subca.n)
-		subca = learn(old, cert_subca, &eum->issuer, PKI_ROLE_EUM_SUBCA, now, why);
+	if (!parent) {
+		eum = learn(old, cert_eum, NULL, PKI_ROLE_EUM, now, why);
+		parent = eum ? &eum->issuer : NULL;
+	}
+	if (parent && cert_subca.n)
+		subca = learn(old, cert_subca, parent, PKI_ROLE_EUM_SUBCA, now, why);
 	all = calloc(old->n_eums + added, sizeof(struct owned_issuer *));
-	if (all && eum && (subca || !cert_subca.n)) {
+	if (all && parent && (subca || !cert_subca.n)) {
 		memcpy(all, old->eums, old->n_eums * sizeof(struct owned_issuer *));
-		all[old->n_eums] = eum;
+		if (eum)
+			all[n++] = eum;
 		if (subca)
-			all[old->n_eums + 1] = subca;
-		t = trust_create(old->base, all, old->n_eums + added, old->n_learned + added);
+			all[n++] = subca;
+		t = trust_create(old->base, all, n, old->n_learned + added);
 	}
 	free(all);
 	owned_issuer_release(subca);
@@ -270,8 +297,17 @@ void pki_trust_summary(const struct pki_trust *t, int64_t now, FILE *out)
 	size_t revoked = 0;
 	char date[32];
 
-	for (unsigned int i = 0; i < b->n_cis; i++)
-		warn_expiry(out, "a CI's certificate", &b->cis[i]->issuer.cert, now, &first);
+	for (unsigned int i = 0; i < b->n_cis; i++) {
+		const struct pki_cert *ci = &b->cis[i]->issuer.cert;
+
+		warn_expiry(out, "a CI's certificate", ci, now, &first);
+		if (pki_trust_cross_for_ci(t, ci->ski) < 0)
+			fprintf(out, "warning: a CI has no cross-certificate for the operator CA: "
+				     "UEs that trust only this CI cannot verify Cert_AU\n");
+		if (!b->has_au[ci->curve])
+			fprintf(out, "warning: a CI is on %s and no Cert_AU is\n",
+				crypto_curve_name(ci->curve));
+	}
 	for (unsigned int i = 0; i < t->n_eums; i++)
 		warn_expiry(out, "an EUM's certificate", &t->eums[i]->issuer.cert, now, &first);
 	for (unsigned int i = 0; i < b->n_crosses; i++)
@@ -286,7 +322,8 @@ void pki_trust_summary(const struct pki_trust *t, int64_t now, FILE *out)
 
 	strftime(date, sizeof(date), "%Y-%m-%d", gmtime_r(&when, &tm));
 	fprintf(out,
-		"trust: %u CIs, %u EUMs (%u learned), %u cross-certificates for UEs, Cert_AU on%s%s; "
+		"trust: %u CIs, %u EUMs (%u learned), %u cross-certificates for UEs, Cert_AU "
+		"on%s%s; "
 		"%u CRLs with %zu entries, %zu denied EID ranges; first expiry %s\n",
 		b->n_cis, t->n_eums, t->n_learned, b->n_crosses,
 		b->has_au[CRYPTO_P256] ? " P-256" : "",

@@ -26,7 +26,7 @@ struct trust_base {
 	unsigned int references;
 	char *crypto_backend;
 	unsigned int max_learned;
-	unsigned int n_cis, n_crosses, n_crls, n_operator_cas, n_au_ders;
+	unsigned int n_cis, n_crosses, n_crls;
 	struct owned_issuer **cis;
 	struct cross *crosses;
 	struct crl **crls;
@@ -40,17 +40,22 @@ struct pki_trust {
 	struct trust_base *base;
 	unsigned int n_eums, n_learned; /* the learned ones are the last */
 	struct owned_issuer **eums;
-	uint32_t mask;	    /* of index */
-	uint32_t *index;    /* 1 + number of an EUM, by key identifier; 0: free */
+	uint32_t mask;	 /* of index */
+	uint32_t *index; /* 1 + number of an EUM, by key identifier; 0: free */
 };
 
 /* Takes der over. NULL when the key is not on its curve or memory is short. */
 struct owned_issuer *owned_issuer_create(uint8_t *der, const struct pki_cert *cert,
-					 const struct pki_issuer *parent, const char *crypto_backend);
+					 const struct pki_issuer *parent,
+					 const char *crypto_backend);
 void owned_issuer_release(struct owned_issuer *i);
 /* Takes a reference of each EUM. NULL: out of memory. */
 struct pki_trust *trust_create(struct trust_base *base, struct owned_issuer **eums,
 			       unsigned int n_eums, unsigned int n_learned);
 void trust_base_release(struct trust_base *base);
+const struct pki_issuer *trust_base_find_ci(const struct trust_base *base, struct span key_id,
+					    struct span name);
+bool trust_base_is_revoked(const struct trust_base *base, struct span issuer_key_id,
+			   struct span serial);
 
 #endif

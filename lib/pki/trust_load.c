@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * From files to a snapshot. In the order in which trust follows: operator CAs, the CIs that they
- * cross-certified, the CIs' certificates for the operator CA, Cert_AU, revocation lists, EUMs.
+ * cross-certified, the CIs' certificates for the operator CA, Cert_AU, EUMs, SubCAs; the revocation
+ * lists of each tier before the next.
  */
 #include <dirent.h>
 #include <stdlib.h>
@@ -49,15 +50,19 @@ static void say(struct loader *l, const char *file, bool accepted, const char *t
 
 /* ---------------------------------------------------------------- files */
 
-static bool files_add(struct files *f, const char *path)
+static void files_add(struct loader *l, struct files *f, const char *path)
 {
 	char **grown = realloc(f->paths, (f->n + 1) * sizeof(*grown));
+	char *copy = strdup(path);
 
-	if (!grown)
-		return false;
-	f->paths = grown;
-	f->paths[f->n] = strdup(path);
-	return f->paths[f->n++] != NULL;
+	if (grown)
+		f->paths = grown;
+	if (grown && copy) {
+		f->paths[f->n++] = copy;
+		return;
+	}
+	free(copy);
+	say(l, path, false, "out of memory");
 }
 
 static int compare_names(const void *a, const void *b)
@@ -86,7 +91,7 @@ static void files_add_path(struct loader *l, struct files *f, const char *path, 
 		return;
 	}
 	if (!S_ISDIR(st.st_mode)) {
-		files_add(f, path);
+		files_add(l, f, path);
 		return;
 	}
 	d = opendir(path);
@@ -97,11 +102,11 @@ static void files_add_path(struct loader *l, struct files *f, const char *path, 
 	unsigned int first = f->n;
 
 	for (struct dirent *e = readdir(d); e && f->n < FILES_MAX; e = readdir(d))
-		if (has_suffix(e->d_name, suffix) || (strcmp(suffix, ".crt") == 0 &&
-						      (has_suffix(e->d_name, ".der") ||
-						       has_suffix(e->d_name, ".pem")))) {
+		if (has_suffix(e->d_name, suffix) ||
+		    (strcmp(suffix, ".crt") == 0 &&
+		     (has_suffix(e->d_name, ".der") || has_suffix(e->d_name, ".pem")))) {
 			snprintf(child, sizeof(child), "%s/%s", path, e->d_name);
-			files_add(f, child);
+			files_add(l, f, child);
 		}
 	closedir(d);
 	if (f->n > first)
@@ -169,15 +174,19 @@ static bool same_ca(const struct pki_cert *a, const struct pki_cert *b)
 	       a->curve == b->curve && memcmp(a->public_key, b->public_key, CRYPTO_POINT_SIZE) == 0;
 }
 
-/* Role, link and signature at once. */
-static enum pki_error check_link(const struct pki_cert *cert, enum pki_role role,
-				 const struct pki_cert *issuer, int64_t now)
+/* Role, link, signature and revocation at once. */
+static enum pki_error check_link(const struct loader *l, const struct pki_cert *cert,
+				 enum pki_role role, const struct pki_cert *issuer)
 {
-	enum pki_error e = pki_cert_check(cert, role, now);
+	enum pki_error e = pki_cert_check(cert, role, l->config->now);
 
 	if (e == PKI_OK)
 		e = pki_cert_issued_by(cert, issuer);
-	return e == PKI_OK ? pki_cert_verify(cert, issuer) : e;
+	if (e == PKI_OK)
+		e = pki_cert_verify(cert, issuer);
+	if (e == PKI_OK && trust_base_is_revoked(l->base, issuer->ski, cert->serial))
+		e = PKI_REVOKED;
+	return e;
 }
 
 static const struct pki_cert *find_operator_ca(const struct loader *l, const struct pki_cert *cert)
@@ -209,7 +218,8 @@ static void accept_operator_cas(struct loader *l)
 	}
 }
 
-/* A CI is trusted because an operator CA says so, in a cross-certificate for the same name and key. */
+/* A CI is trusted because an operator CA says so, in a cross-certificate for the same name and key.
+ */
 static const char *why_ci_not_trusted(struct loader *l, const struct pki_cert *ci)
 {
 	const char *why = "no operator CA has cross-certified this CI";
@@ -220,7 +230,7 @@ static const char *why_ci_not_trusted(struct loader *l, const struct pki_cert *c
 
 		if (!ca || !same_ca(cross, ci))
 			continue;
-		enum pki_error e = check_link(cross, PKI_ROLE_CROSS, ca, l->config->now);
+		enum pki_error e = check_link(l, cross, PKI_ROLE_CROSS, ca);
 
 		if (e == PKI_OK)
 			return NULL;
@@ -240,7 +250,8 @@ static void accept_cis(struct loader *l)
 
 		if (e == PKI_OK)
 			e = pki_cert_verify(&ci->cert, &ci->cert);
-		const char *why = e == PKI_OK ? why_ci_not_trusted(l, &ci->cert) : pki_error_text(e);
+		const char *why =
+			e == PKI_OK ? why_ci_not_trusted(l, &ci->cert) : pki_error_text(e);
 		struct owned_issuer *issuer =
 			why ? NULL
 			    : owned_issuer_create(ci->der, &ci->cert, NULL, b->crypto_backend);
@@ -253,17 +264,6 @@ static void accept_cis(struct loader *l)
 			say(l, ci->path, false, why ? why : pki_error_text(PKI_KEY));
 		}
 	}
-}
-
-static const struct pki_issuer *find_ci_of(const struct trust_base *b, const struct pki_cert *cert)
-{
-	for (unsigned int i = 0; i < b->n_cis; i++) {
-		const struct pki_cert *ci = &b->cis[i]->issuer.cert;
-
-		if (span_equal(ci->ski, cert->aki) && span_equal(ci->subject, cert->issuer))
-			return &b->cis[i]->issuer;
-	}
-	return NULL;
 }
 
 static bool is_an_operator_ca(const struct loader *l, const struct pki_cert *cert)
@@ -283,18 +283,18 @@ static void accept_crosses(struct loader *l)
 	for (unsigned int i = 0; b->crosses && i < l->crosses.n; i++) {
 		struct loaded *x = &l->crosses.list[i];
 		const struct pki_cert *ca = find_operator_ca(l, &x->cert);
-		const struct pki_issuer *ci = find_ci_of(b, &x->cert);
+		const struct pki_issuer *ci = trust_base_find_ci(b, x->cert.aki, x->cert.issuer);
 		enum pki_error e = PKI_ISSUER_MISMATCH;
 
 		if (ca)
-			e = check_link(&x->cert, PKI_ROLE_CROSS, ca, l->config->now);
+			e = check_link(l, &x->cert, PKI_ROLE_CROSS, ca);
 		else if (ci && is_an_operator_ca(l, &x->cert))
-			e = check_link(&x->cert, PKI_ROLE_CROSS, &ci->cert, l->config->now);
+			e = check_link(l, &x->cert, PKI_ROLE_CROSS, &ci->cert);
 		if (e != PKI_OK) {
 			say(l, x->path, false,
-			    e == PKI_ISSUER_MISMATCH
-				    ? "neither from a known operator CA nor from a trusted CI for one"
-				    : pki_error_text(e));
+			    e == PKI_ISSUER_MISMATCH ? "neither from a known operator CA nor from "
+						       "a trusted CI for one"
+						     : pki_error_text(e));
 			continue;
 		}
 		say(l, x->path, true,
@@ -318,9 +318,10 @@ static bool find_private_key(struct loader *l, const struct pki_cert *cert, uint
 		if (!k)
 			continue;
 		issue_key_scalar(k, scalar);
-		bool same = issue_key_curve(k) == cert->curve &&
-			    crypto_public_from_private(cert->curve, scalar, public_key) == CRYPTO_OK &&
-			    memcmp(public_key, cert->public_key, CRYPTO_POINT_SIZE) == 0;
+		bool same =
+			issue_key_curve(k) == cert->curve &&
+			crypto_public_from_private(cert->curve, scalar, public_key) == CRYPTO_OK &&
+			memcmp(public_key, cert->public_key, CRYPTO_POINT_SIZE) == 0;
 
 		issue_key_free(k);
 		if (same)
@@ -338,8 +339,8 @@ static void accept_aus(struct loader *l)
 		struct loaded *au = &l->aus.list[i];
 		const struct pki_cert *ca = find_operator_ca(l, &au->cert);
 		struct pki_au *slot = &b->au[au->cert.curve];
-		enum pki_error e = ca ? check_link(&au->cert, PKI_ROLE_AU, ca, l->config->now)
-				      : PKI_ISSUER_MISMATCH;
+		enum pki_error e =
+			ca ? check_link(l, &au->cert, PKI_ROLE_AU, ca) : PKI_ISSUER_MISMATCH;
 		const char *why = NULL;
 
 		if (e != PKI_OK)
@@ -375,33 +376,44 @@ static unsigned int crl_signers(struct loader *l, const struct pki_cert **signer
 	return n;
 }
 
-static void accept_crls(struct loader *l)
+/* Each tier's lists come before the tier below, which they may revoke: this is called after every
+ * tier, and a list whose signer is not known yet waits, but for the last time. */
+static void accept_crls(struct loader *l, bool last)
 {
 	struct trust_base *b = l->base;
 	const struct pki_cert **signers = calloc(
 		b->n_cis + l->operator_cas.n + l->n_trusted_eums + 1, sizeof(struct pki_cert *));
 	unsigned int n_signers = signers ? crl_signers(l, signers) : 0;
 
-	b->crls = calloc(l->crls.n ? l->crls.n : 1, sizeof(struct crl *));
+	if (!b->crls)
+		b->crls = calloc(l->crls.n ? l->crls.n : 1, sizeof(struct crl *));
 	for (unsigned int i = 0; b->crls && i < l->crls.n; i++) {
 		const char *why = "cannot be read";
 		char text[96];
 		size_t n;
+
+		if (!l->crls.paths[i])
+			continue;
 		uint8_t *der = pki_file_read(l->crls.paths[i], &n);
 		struct crl *c =
 			der ? crl_load(der, n, signers, n_signers, l->config->now, &why) : NULL;
 
+		if (!c && why == crl_no_signer && !last)
+			continue;
 		if (c) {
 			b->crls[b->n_crls++] = c;
 			snprintf(text, sizeof(text), "CRL with %zu entries", c->entries);
 			why = text;
 		}
 		say(l, l->crls.paths[i], c != NULL, why);
+		free(l->crls.paths[i]);
+		l->crls.paths[i] = NULL;
 	}
 	free(signers);
 }
 
-static void accept_deny_list(struct loader *l)
+/* False: there is one, and it cannot be used. */
+static bool accept_deny_list(struct loader *l)
 {
 	char path[PATH_SIZE] = "", text[160];
 	unsigned int line;
@@ -413,23 +425,18 @@ static void accept_deny_list(struct loader *l)
 	else if (l->config->directory)
 		snprintf(path, sizeof(path), "%s/deny.txt", l->config->directory);
 	if (path[0] == '\0' || (!l->config->eid_deny_list && stat(path, &st) != 0))
-		return;
+		return true;
 	l->base->denied = deny_list_load(path, &line, &why);
 	if (l->base->denied)
 		snprintf(text, sizeof(text), "EID deny list with %zu ranges", l->base->denied->n);
 	else
-		snprintf(text, sizeof(text), "line %u: %s", line, why);
+		snprintf(text, sizeof(text), "line %u: %s; nobody is served until it is right",
+			 line, why);
 	say(l, path, l->base->denied != NULL, text);
+	return l->base->denied != NULL;
 }
 
 /* ---------------------------------------------------------------- EUMs */
-
-static bool revoked_by(const struct trust_base *b, struct span key_id, struct span serial)
-{
-	const struct pki_trust view = {.base = (struct trust_base *)(uintptr_t)b};
-
-	return pki_trust_is_revoked(&view, key_id, serial);
-}
 
 static const struct pki_issuer *find_eum_of(const struct loader *l, const struct pki_cert *cert)
 {
@@ -442,42 +449,47 @@ static const struct pki_issuer *find_eum_of(const struct loader *l, const struct
 	return NULL;
 }
 
-/* In two rounds: EUMs under CIs, then SubCAs under those EUMs. */
-static void accept_eums(struct loader *l)
+/* Why an EUM is not trusted, or PKI_OK and it is taken over. */
+static enum pki_error accept_eum(struct loader *l, struct loaded *e, enum pki_role role)
 {
-	struct trust_base *b = l->base;
+	const struct pki_issuer *parent =
+		role == PKI_ROLE_EUM ? trust_base_find_ci(l->base, e->cert.aki, e->cert.issuer)
+				     : find_eum_of(l, &e->cert);
 
-	l->trusted_eums = calloc(l->eums.n ? l->eums.n : 1, sizeof(struct owned_issuer *));
-	for (unsigned int round = 0; l->trusted_eums && round < 2; round++)
-		for (unsigned int i = 0; i < l->eums.n; i++) {
-			struct loaded *e = &l->eums.list[i];
-			bool subca = e->cert.policies & PKI_POLICY_SUBCA_V3;
+	if (!parent)
+		return PKI_UNKNOWN_CI;
+	enum pki_error error = check_link(l, &e->cert, role, &parent->cert);
 
-			if (!e->der || subca != (round == 1))
-				continue;
-			const struct pki_issuer *parent =
-				subca ? find_eum_of(l, &e->cert) : find_ci_of(b, &e->cert);
-			enum pki_error error = PKI_UNKNOWN_CI;
+	if (error != PKI_OK)
+		return error;
+	struct owned_issuer *issuer =
+		owned_issuer_create(e->der, &e->cert, parent, l->base->crypto_backend);
 
-			if (parent)
-				error = check_link(&e->cert, subca ? PKI_ROLE_EUM_SUBCA : PKI_ROLE_EUM,
-						   &parent->cert, l->config->now);
-			if (error == PKI_OK && revoked_by(b, parent->cert.ski, e->cert.serial))
-				error = PKI_REVOKED;
-			struct owned_issuer *issuer =
-				error == PKI_OK ? owned_issuer_create(e->der, &e->cert, parent,
-								      b->crypto_backend)
-						: NULL;
+	if (!issuer)
+		return PKI_KEY;
+	l->trusted_eums[l->n_trusted_eums++] = issuer;
+	e->der = NULL;
+	return PKI_OK;
+}
 
-			if (issuer) {
-				l->trusted_eums[l->n_trusted_eums++] = issuer;
-				e->der = NULL;
-			} else if (error == PKI_OK) {
-				error = PKI_KEY;
-			}
-			say(l, e->path, issuer != NULL,
-			    issuer ? subca ? "EUM SubCA" : "EUM" : pki_error_text(error));
-		}
+/* EUMs under CIs, or SubCAs under EUMs. */
+static void accept_eums(struct loader *l, enum pki_role role)
+{
+	if (!l->trusted_eums)
+		l->trusted_eums = calloc(l->eums.n ? l->eums.n : 1, sizeof(struct owned_issuer *));
+	for (unsigned int i = 0; l->trusted_eums && i < l->eums.n; i++) {
+		struct loaded *e = &l->eums.list[i];
+		bool subca = e->cert.policies & PKI_POLICY_SUBCA_V3;
+
+		if (!e->der || subca != (role == PKI_ROLE_EUM_SUBCA))
+			continue;
+		enum pki_error error = accept_eum(l, e, role);
+
+		say(l, e->path, error == PKI_OK,
+		    error != PKI_OK ? pki_error_text(error)
+		    : subca	    ? "EUM SubCA"
+				    : "EUM");
+	}
 }
 
 /* ---------------------------------------------------------------- the whole */
@@ -517,7 +529,8 @@ static bool usable(struct loader *l)
 	return false;
 }
 
-struct pki_trust *pki_trust_load(const struct pki_trust_config *config, pki_report report, void *arg)
+struct pki_trust *pki_trust_load(const struct pki_trust_config *config, pki_report report,
+				 void *arg)
 {
 	struct loader l = {.config = config, .report = report, .arg = arg};
 	struct pki_trust *t = NULL;
@@ -531,13 +544,18 @@ struct pki_trust *pki_trust_load(const struct pki_trust_config *config, pki_repo
 		l.base->crypto_backend = strdup(config->crypto_backend);
 	gather(&l);
 	accept_operator_cas(&l);
+	accept_crls(&l, false);
 	accept_cis(&l);
+	accept_crls(&l, false);
 	accept_crosses(&l);
 	accept_aus(&l);
-	accept_crls(&l);
-	accept_deny_list(&l);
-	accept_eums(&l);
-	if (usable(&l))
+	accept_eums(&l, PKI_ROLE_EUM);
+	accept_crls(&l, false);
+	accept_eums(&l, PKI_ROLE_EUM_SUBCA);
+	accept_crls(&l, true);
+	bool lists = accept_deny_list(&l);
+
+	if (usable(&l) && lists)
 		t = trust_create(l.base, l.trusted_eums, l.n_trusted_eums, 0);
 	for (unsigned int i = 0; i < l.n_trusted_eums; i++)
 		owned_issuer_release(l.trusted_eums[i]);

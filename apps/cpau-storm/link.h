@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * link: datagrams between the access nodes of a storm and the authenticator: over a DPDK port, or
+ * over the kernel's UDP sockets. Loss, duplication and reordering are made here, in both
+ * directions, and captures are written here. One thread.
+ */
+#ifndef CPAU_STORM_LINK_H
+#define CPAU_STORM_LINK_H
+
+#include <stdio.h>
+
+#include "net/addr.h"
+#include "wire/wire.h"
+
+enum { LINK_PORTS = 16 /* UDP source ports an AN: entropy for RSS */, LINK_FIRST_PORT = 49152 };
+
+struct link_config {
+	bool socket;	       /* kernel sockets instead of a DPDK port */
+	const char *device;    /* ethdev name */
+	struct net_addr local; /* of the first AN; the others follow */
+	unsigned int n_ans;
+	struct net_addr peer, gateway; /* gateway: family 0 when the peer is on the link */
+	uint16_t peer_port;
+	uint16_t vlan;
+	uint16_t mtu;
+	double loss, duplicate, reorder; /* shares of datagrams */
+	uint64_t seed;
+	const char *capture; /* pcap file, NULL: none */
+};
+
+/* What carries datagrams: struct link calls it. */
+struct link_transport {
+	bool (*send)(void *arg, unsigned int an, unsigned int port, const uint8_t *data, size_t n);
+	/* Calls receive for each datagram that came; returns how many. */
+	unsigned int (*poll)(void *arg,
+			     void (*receive)(void *to, unsigned int an, unsigned int port,
+					     const uint8_t *data, size_t n),
+			     void *to);
+	void (*flush)(void *arg);
+	void (*close)(void *arg);
+	void *arg;
+};
+
+/* false: *why is a sentence. The DPDK one waits for link and for the peer's MAC. */
+bool link_dpdk_open(const struct link_config *config, struct link_transport *t, const char **why);
+bool link_socket_open(const struct link_config *config, struct link_transport *t, const char **why);
+
+struct link;
+typedef void (*link_receive)(void *arg, unsigned int an, unsigned int port, const uint8_t *data,
+			     size_t n);
+struct link *link_open(const struct link_config *config, const char **why);
+void link_close(struct link *l);
+void link_send(struct link *l, unsigned int an, unsigned int port, const uint8_t *data, size_t n);
+/* now: nanoseconds. Returns the number of datagrams received. */
+unsigned int link_poll(struct link *l, uint64_t now, link_receive receive, void *arg);
+void link_flush(struct link *l);
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * One DPDK port, on which all ANs live.
+ */
+#include <stdlib.h>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+
+#include "link.h"
+#include "net/net.h"
+
+enum { MBUFS = 16384, DESCRIPTORS = 1024, WAIT_S = 10, SOLICIT_MS = 200 };
+
+struct link_dpdk {
+	struct net_if nif;
+	struct rte_mempool *pool, *indirect;
+	struct net_rx *rx;
+	struct net_tx tx;
+	struct net_peer peer;
+	struct net_addr local;
+	uint16_t ip_id;
+};
+
+static bool dpdk_send(void *arg, unsigned int an, unsigned int port, const uint8_t *data, size_t n)
+{
+	struct link_dpdk *d = arg;
+	struct rte_mbuf *frames[NET_FRAGMENTS_MAX], *m = rte_pktmbuf_alloc(d->pool);
+	uint8_t *p = m ? (uint8_t *)rte_pktmbuf_append(m, (uint16_t)n) : NULL;
+
+	if (!p) {
+		rte_pktmbuf_free(m);
+		return false;
+	}
+	memcpy(p, data, n);
+	net_addr_add(&d->local, an, &d->peer.local);
+	unsigned int frames_n =
+		net_udp_finish(&d->nif, m, &d->peer, (uint16_t)(LINK_FIRST_PORT + port), d->ip_id++,
+			       d->pool, d->indirect, frames);
+
+	for (unsigned int i = 0; i < frames_n; i++)
+		net_tx_push(&d->tx, frames[i]);
+	return frames_n > 0;
+}
+
+static uint32_t low32(const struct net_addr *a)
+{
+	return load_be32(a->family == 4 ? a->a : a->a + 12);
+}
+
+static unsigned int dpdk_poll(void *arg,
+			      void (*receive)(void *to, unsigned int an, unsigned int port,
+					      const uint8_t *data, size_t n),
+			      void *to)
+{
+	struct link_dpdk *d = arg;
+	struct rte_mbuf *packets[NET_BURST];
+	struct net_datagram datagrams[NET_BURST];
+	unsigned int n = rte_eth_rx_burst(d->nif.port_id, 0, packets, NET_BURST);
+
+	n = net_rx_burst(d->rx, packets, n, rte_rdtsc(), datagrams);
+	for (unsigned int i = 0; i < n; i++) {
+		const struct net_datagram *g = &datagrams[i];
+
+		if (g->local_port >= LINK_FIRST_PORT &&
+		    g->local_port < LINK_FIRST_PORT + LINK_PORTS)
+			receive(to, low32(&g->from.local) - low32(&d->local),
+				g->local_port - LINK_FIRST_PORT, g->payload.p, g->payload.n);
+		rte_pktmbuf_free(g->mbuf);
+	}
+	unsigned int answers = net_rx_answers(d->rx, packets, NET_BURST);
+
+	for (unsigned int i = 0; i < answers; i++)
+		net_tx_push(&d->tx, packets[i]);
+	return n;
+}
+
+static void dpdk_flush(void *arg)
+{
+	struct link_dpdk *d = arg;
+
+	if (d->tx.n > 0)
+		net_tx_flush(&d->tx);
+}
+
+static void dpdk_close(void *arg)
+{
+	struct link_dpdk *d = arg;
+
+	dpdk_flush(d);
+	net_rx_destroy(d->rx);
+	net_port_stop(&d->nif);
+	free(d);
+}
+
+static void drop(void *to, unsigned int an, unsigned int port, const uint8_t *data, size_t n)
+{
+	(void)to;
+	(void)an;
+	(void)port;
+	(void)data;
+	(void)n;
+}
+
+/* Asks for the peer's MAC until it is known; the link may have to come up first. */
+static bool resolve(struct link_dpdk *d, const struct link_config *config)
+{
+	const struct net_addr *wanted = config->gateway.family ? &config->gateway : &config->peer;
+	uint64_t hz = rte_get_tsc_hz(), until = rte_rdtsc() + WAIT_S * hz, next = 0;
+
+	while (rte_rdtsc() < until) {
+		if (net_rx_neighbour(d->rx, wanted, &d->peer.mac))
+			return true;
+		if (rte_rdtsc() >= next) {
+			struct rte_mbuf *m = net_solicit(&d->nif, &d->local, wanted, d->pool);
+
+			if (m)
+				net_tx_push(&d->tx, m);
+			dpdk_flush(d);
+			next = rte_rdtsc() + hz / 1000 * SOLICIT_MS;
+		}
+		dpdk_poll(d, drop, NULL);
+		dpdk_flush(d);
+	}
+	return false;
+}
+
+bool link_dpdk_open(const struct link_config *config, struct link_transport *t, const char **why)
+{
+	struct link_dpdk *d = calloc(1, sizeof(*d));
+	struct net_port_config port = {.device = config->device,
+				       .rx_queues = 1,
+				       .tx_queues = 1,
+				       .rx_descriptors = DESCRIPTORS,
+				       .tx_descriptors = DESCRIPTORS,
+				       .mtu = config->mtu,
+				       .mbufs = MBUFS};
+	int code;
+
+	*why = "out of memory";
+	if (!d)
+		return false;
+	d->local = config->local;
+	d->nif.vlan = config->vlan;
+	d->nif.addresses = config->n_ans;
+	*(config->local.family == 4 ? &d->nif.ipv4 : &d->nif.ipv6) = config->local;
+	enum net_port_error e = net_port_start(&port, &d->nif, &d->pool, &code);
+
+	*why = net_port_error_text(e);
+	if (e != NET_PORT_OK) {
+		free(d);
+		return false;
+	}
+	d->indirect = rte_pktmbuf_pool_create("storm_indirect", 4096, 64, 0, 0, SOCKET_ID_ANY);
+	d->rx = net_rx_create(&(struct net_rx_config){.nif = &d->nif,
+						      .pool = d->pool,
+						      .max_fragments = 1024,
+						      .fragment_ms = 1000,
+						      .numa_node = SOCKET_ID_ANY});
+	d->tx = (struct net_tx){.port_id = d->nif.port_id};
+	d->peer.addr = config->peer;
+	d->peer.port = config->peer_port;
+	d->peer.local = config->local;
+	*why = "out of memory for packets: give EAL more with -m";
+	if (!d->indirect || !d->rx)
+		return false;
+	*why = "no answer to ARP or neighbour solicitation: is the authenticator up, and on this "
+	       "link?";
+	if (!resolve(d, config)) {
+		dpdk_close(d);
+		return false;
+	}
+	*t = (struct link_transport){dpdk_send, dpdk_poll, dpdk_flush, dpdk_close, d};
+	return true;
+}

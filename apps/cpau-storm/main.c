@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * cpau-storm: the other side of the authenticator. Access nodes, and UEs out of a fleet file.
+ */
+#include <argp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+
+#include "storm.h"
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_START = 3 };
+
+struct options {
+	const char *fleet, *local, *peer, *gateway, *an_key;
+	bool json;
+	int eal_argc; /* after "--" */
+	char **eal_argv;
+	struct storm_config storm;
+	struct link_config link;
+};
+
+enum {
+	OPT_RATE = 1000,
+	OPT_BURST,
+	OPT_DURATION,
+	OPT_AN,
+	OPT_AN_KEY,
+	OPT_LOCAL,
+	OPT_PEER,
+	OPT_GATEWAY,
+	OPT_VLAN,
+	OPT_MTU,
+	OPT_DEVICE,
+	OPT_SOCKET,
+	OPT_IN_FLIGHT,
+	OPT_LOSS,
+	OPT_DUPLICATE,
+	OPT_REORDER,
+	OPT_FAULT,
+	OPT_RETRY,
+	OPT_CAPTURE,
+	OPT_BACKEND,
+	OPT_NIA,
+	OPT_NEA,
+	OPT_T3510,
+	OPT_TRIES,
+	OPT_PATIENCE,
+	OPT_SEED,
+	OPT_NO_MEMO,
+	OPT_NO_BATCH,
+	OPT_JSON
+};
+
+static const struct argp_option argp_options[] = {
+	{"fleet", 'f', "FILE", 0, "devices, made by `cpau-pki fleet` (required)", 1},
+	{"ues", 'n', "N", 0, "UEs that attach (default: the whole fleet)", 1},
+	{"rate", OPT_RATE, "R", 0,
+	 "arrivals a second, whether or not answers come; 0 (default): as fast as --in-flight lets "
+	 "them",
+	 1},
+	{"burst", OPT_BURST, "N", 0, "arrivals that come together (default: 1)", 1},
+	{"duration", OPT_DURATION, "S", 0, "no UE starts after S seconds", 1},
+	{"in-flight", OPT_IN_FLIGHT, "N", 0,
+	 "UEs under way at a time, at most (default: 65536; 256 "
+	 "without --rate)",
+	 1},
+	{"retry", OPT_RETRY, NULL, 0, "a UE that is refused with a back-off comes back after it",
+	 1},
+	{"t3510", OPT_T3510, "S", 0, "before a UE repeats itself (default: 2)", 1},
+	{"tries", OPT_TRIES, "N", 0, "how often it says the same (default: 5)", 1},
+	{"patience", OPT_PATIENCE, "S", 0, "a UE not attached after this has failed (default: 30)",
+	 1},
+	{"nia", OPT_NIA, "LIST", 0, "integrity algorithms that UEs have (default: 1,2,3)", 1},
+	{"nea", OPT_NEA, "LIST", 0, "ciphering algorithms that UEs have (default: 0,1,2,3)", 1},
+	{"fault", OPT_FAULT, "NAME=P%,...", 0, "share of UEs that misbehave; `help` lists the ways",
+	 2},
+	{"loss", OPT_LOSS, "P%", 0, "share of datagrams lost, each way", 2},
+	{"duplicate", OPT_DUPLICATE, "P%", 0, "share of datagrams that come twice", 2},
+	{"reorder", OPT_REORDER, "P%", 0, "share of datagrams that come late", 2},
+	{"an", OPT_AN, "N", 0, "access nodes, with consecutive addresses (default: 1)", 3},
+	{"an-key", OPT_AN_KEY, "FILE", 0, "their key, 64 hex digits (required)", 3},
+	{"local", OPT_LOCAL, "ADDR", 0, "address of the first access node (required)", 3},
+	{"peer", OPT_PEER, "ADDR", 0, "address of the authenticator (required)", 3},
+	{"gateway", OPT_GATEWAY, "ADDR", 0, "when the authenticator is not on the link", 3},
+	{"vlan", OPT_VLAN, "ID", 0, "VLAN tag", 3},
+	{"mtu", OPT_MTU, "N", 0, "octets of an IP packet (default: 1500)", 3},
+	{"device", OPT_DEVICE, "NAME", 0, "ethdev to use (default: net_memif0)", 3},
+	{"socket", OPT_SOCKET, NULL, 0, "use the kernel's UDP sockets instead of a DPDK port", 3},
+	{"no-batch", OPT_NO_BATCH, NULL, 0, "one record a datagram", 3},
+	{"capture", OPT_CAPTURE, "FILE", 0, "write the link's datagrams to a pcap file", 4},
+	{"backend", OPT_BACKEND, "NAME", 0, "crypto backend (default: auto)", 4},
+	{"no-chain-memo", OPT_NO_MEMO, NULL, 0,
+	 "verify Cert_AU's chain for every UE, not once for all", 4},
+	{"seed", OPT_SEED, "N", 0, "of faults and impairments (default: 1)", 4},
+	{"json", OPT_JSON, NULL, 0, "the report is one JSON object, the last line", 4},
+	{0},
+};
+
+static double number(struct argp_state *state, const char *name, const char *text, double least,
+		     double most)
+{
+	char *end;
+	double v = strtod(text, &end);
+
+	if (end == text || (*end != '\0' && strcmp(end, "%") != 0) || v < least || v > most)
+		argp_error(state, "--%s %s: a number from %g to %g", name, text, least, most);
+	return v;
+}
+
+static void list_faults(void)
+{
+	for (unsigned int f = FAULT_NONE + 1; f < FAULT_N; f++) {
+		const struct fault_definition *d = &fault_definitions[f];
+
+		printf("%-20s %-50s -> %s\n", d->name, d->text,
+		       d->outcome == FAULT_REJECTED  ? wire_cause_name(d->cause)
+		       : d->outcome == FAULT_SILENCE ? "no answer"
+						     : "attaches all the same");
+	}
+	exit(0);
+}
+
+static void parse_faults(struct argp_state *state, struct options *o, char *text)
+{
+	if (strcmp(text, "help") == 0)
+		list_faults();
+	for (char *item = strtok(text, ","); item; item = strtok(NULL, ",")) {
+		char *equals = strchr(item, '=');
+		unsigned int f = FAULT_NONE + 1;
+
+		if (!equals)
+			argp_error(state, "--fault %s: NAME=SHARE%%, as in bad-sig1=1%%", item);
+		*equals = '\0';
+		while (f < FAULT_N && strcmp(fault_definitions[f].name, item) != 0)
+			f++;
+		if (f == FAULT_N)
+			argp_error(state, "--fault %s: unknown; `--fault help` lists them", item);
+		o->storm.fault_share[f] = number(state, "fault", equals + 1, 0, 100) / 100;
+	}
+}
+
+/* "1,2" -> bits 0x40 and 0x20: TS 24.501 9.11.3.54 */
+static uint8_t algorithms(struct argp_state *state, const char *name, const char *text)
+{
+	uint8_t bits = 0;
+
+	for (const char *p = text; *p; p++) {
+		if (*p >= '0' && *p <= '3')
+			bits |= (uint8_t)(0x80 >> (*p - '0'));
+		else if (*p != ',')
+			argp_error(state, "--%s %s: digits 0 to 3, with commas", name, text);
+	}
+	return bits;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+	struct storm_config *s = &o->storm;
+	struct link_config *l = &o->link;
+
+	switch (key) {
+	case 'f':
+		o->fleet = arg;
+		return 0;
+	case 'n':
+		s->ues = (uint64_t)number(state, "ues", arg, 1, 1e9);
+		return 0;
+	case OPT_RATE:
+		s->rate = number(state, "rate", arg, 0, 1e8);
+		return 0;
+	case OPT_BURST:
+		s->burst = (uint64_t)number(state, "burst", arg, 1, 1e6);
+		return 0;
+	case OPT_DURATION:
+		s->duration_s = number(state, "duration", arg, 0, 1e6);
+		return 0;
+	case OPT_IN_FLIGHT:
+		s->max_in_flight = (unsigned int)number(state, "in-flight", arg, 1, 1 << 20);
+		return 0;
+	case OPT_RETRY:
+		s->retry = true;
+		return 0;
+	case OPT_T3510:
+		s->t3510_s = number(state, "t3510", arg, 0.01, 1000);
+		return 0;
+	case OPT_TRIES:
+		s->tries = (unsigned int)number(state, "tries", arg, 1, 100);
+		return 0;
+	case OPT_PATIENCE:
+		s->patience_s = number(state, "patience", arg, 0.1, 10000);
+		return 0;
+	case OPT_NIA:
+		s->capability[1] = algorithms(state, "nia", arg);
+		return 0;
+	case OPT_NEA:
+		s->capability[0] = algorithms(state, "nea", arg);
+		return 0;
+	case OPT_FAULT:
+		parse_faults(state, o, arg);
+		return 0;
+	case OPT_LOSS:
+		l->loss = number(state, "loss", arg, 0, 100) / 100;
+		return 0;
+	case OPT_DUPLICATE:
+		l->duplicate = number(state, "duplicate", arg, 0, 100) / 100;
+		return 0;
+	case OPT_REORDER:
+		l->reorder = number(state, "reorder", arg, 0, 100) / 100;
+		return 0;
+	case OPT_AN:
+		s->n_ans = l->n_ans = (unsigned int)number(state, "an", arg, 1, 4096);
+		return 0;
+	case OPT_AN_KEY:
+		o->an_key = arg;
+		return 0;
+	case OPT_LOCAL:
+		o->local = arg;
+		return 0;
+	case OPT_PEER:
+		o->peer = arg;
+		return 0;
+	case OPT_GATEWAY:
+		o->gateway = arg;
+		return 0;
+	case OPT_VLAN:
+		l->vlan = (uint16_t)number(state, "vlan", arg, 0, 4094);
+		return 0;
+	case OPT_MTU:
+		l->mtu = (uint16_t)number(state, "mtu", arg, 576, 9000);
+		return 0;
+	case OPT_DEVICE:
+		l->device = arg;
+		return 0;
+	case OPT_SOCKET:
+		l->socket = true;
+		return 0;
+	case OPT_CAPTURE:
+		l->capture = arg;
+		return 0;
+	case OPT_BACKEND:
+		s->backend = arg;
+		return 0;
+	case OPT_NO_MEMO:
+		s->memo_off = true;
+		return 0;
+	case OPT_NO_BATCH:
+		s->batch = false;
+		return 0;
+	case OPT_SEED:
+		s->seed = l->seed = (uint64_t)number(state, "seed", arg, 0, 1e15);
+		return 0;
+	case OPT_JSON:
+		o->json = true;
+		return 0;
+	case ARGP_KEY_ARGS:
+		o->eal_argc = state->argc - state->next;
+		o->eal_argv = state->argv + state->next;
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->fleet || !o->an_key || !o->local || !o->peer)
+			argp_error(state, "--fleet, --an-key, --local and --peer are required");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static volatile int stop;
+
+static void on_signal(int number_)
+{
+	(void)number_;
+	stop = 1;
+}
+
+static int fail(const char *what, const char *why)
+{
+	fprintf(stderr, "cpau-storm: %s: %s\n", what, why);
+	return EXIT_START;
+}
+
+static bool read_key(const char *path, uint8_t key[32])
+{
+	FILE *f = fopen(path, "r");
+	char hex[65] = "";
+	bool ok = f && fscanf(f, "%64[0-9a-fA-F]", hex) == 1 && strlen(hex) == 64;
+
+	for (unsigned int i = 0; ok && i < 32; i++)
+		ok = sscanf(hex + 2 * i, "%2hhx", &key[i]) == 1;
+	wipe(hex, sizeof(hex));
+	if (f)
+		fclose(f);
+	return ok;
+}
+
+static bool start_eal(const struct options *o)
+{
+	char *argv[64] = {"cpau-storm"};
+	int argc = 1;
+
+	for (int i = 0; i < o->eal_argc && argc < 63; i++)
+		argv[argc++] = o->eal_argv[i];
+	return rte_eal_init(argc, argv) >= 0;
+}
+
+static int run(struct options *o)
+{
+	struct storm_result *result = calloc(1, sizeof(*result));
+	const char *why;
+	struct fleet *fleet = fleet_open(o->fleet, &why);
+
+	if (!fleet || !result)
+		return fail(o->fleet, why);
+	if (o->storm.ues == 0 || o->storm.ues > fleet_count(fleet))
+		o->storm.ues = fleet_count(fleet);
+	o->storm.fleet = fleet;
+	if (!read_key(o->an_key, o->storm.an_key))
+		return fail(o->an_key, "cannot be read, or is not 64 hex digits");
+	if (!net_addr_parse(o->local, &o->link.local) || !net_addr_parse(o->peer, &o->link.peer) ||
+	    o->link.local.family != o->link.peer.family ||
+	    (o->gateway && !net_addr_parse(o->gateway, &o->link.gateway)))
+		return fail("--local, --peer, --gateway", "not addresses of one family");
+	if (!o->link.socket && !start_eal(o))
+		return fail("EAL", "did not start: see its lines above; its arguments follow `--`");
+	struct link *link = link_open(&o->link, &why);
+
+	if (!link)
+		return fail("link", why);
+	bool ok = storm_run(&o->storm, link, &stop, result, &why);
+
+	if (ok)
+		storm_report(&o->storm, result, o->json);
+	else
+		fail("storm", why);
+	int code = !ok ? EXIT_START
+		   : result->failed > 0 || result->faults_as_expected < result->faults_sent
+			   ? EXIT_FAILED
+			   : 0;
+
+	link_close(link);
+	if (!o->link.socket)
+		rte_eal_cleanup();
+	fleet_close(fleet);
+	free(result);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		argp_options,
+		parse,
+		"[-- EAL-ARGUMENTS]",
+		"Runs access nodes and UEs against a cpau, and reports what came of them."
+		"\vExit codes: 0 every well-behaved UE attached and every fault met what it must; "
+		"1 not so; 2 "
+		"usage; 3 could not start.",
+		NULL,
+		NULL,
+		NULL};
+	struct options o = {
+		.storm = {.burst = 1,
+			  .n_ans = 1,
+			  .t3510_s = 2,
+			  .tries = 5,
+			  .patience_s = 30,
+			  .capability = {0xf0, 0x70},
+			  .batch = true,
+			  .seed = 1,
+			  .progress = true},
+		.link = {.device = "net_memif0",
+			 .peer_port = WIRE_UDP_PORT,
+			 .mtu = 1500,
+			 .n_ans = 1,
+			 .seed = 1},
+	};
+
+	argp_err_exit_status = EXIT_USAGE;
+	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o) != 0)
+		return EXIT_USAGE;
+	if (o.storm.max_in_flight == 0)
+		o.storm.max_in_flight = o.storm.rate > 0 ? 65536 : 256;
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
+	return run(&o);
+}

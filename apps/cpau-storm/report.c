@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <jansson.h>
+#include <stdio.h>
+
+#include "storm.h"
+
+enum { BUSY_PERCENT = 95, LAG_MS = 50 };
+
+static const char *const step_names[STEP_N] = {
+	[STEP_AUTHENTICATION] = "authentication",
+	[STEP_SECURITY_MODE] = "security_mode",
+	[STEP_ACCEPT] = "accept",
+	[STEP_ALL] = "session",
+};
+
+static const struct {
+	const char *name;
+	double share;
+} quantiles[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99_9", 0.999}};
+
+/* With a rate, a generator that lags made its own latency; without one, a busy core is the limit.
+ */
+static bool generator_limits(const struct storm_config *c, const struct storm_result *r)
+{
+	return r->busy * 100 > BUSY_PERCENT ||
+	       (c->rate > 0 && (r->lag_max_ns > LAG_MS * UINT64_C(1000000) || r->held_back > 0));
+}
+
+static double per_second(const struct storm_result *r)
+{
+	return r->seconds > 0 ? (double)r->attached / r->seconds : 0;
+}
+
+static json_t *latency(const struct hist *h)
+{
+	json_t *j = json_object();
+
+	for (unsigned int i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
+		json_object_set_new(j, quantiles[i].name,
+				    json_real((double)hist_quantile(h, quantiles[i].share) / 1000));
+	json_object_set_new(j, "max", json_real((double)h->max / 1000));
+	return j;
+}
+
+static void report_json(const struct storm_config *c, const struct storm_result *r)
+{
+	json_t *j = json_object(), *causes = json_object(), *steps = json_object();
+
+	for (unsigned int i = 0; i < WIRE_CAUSE_LIMIT; i++)
+		if (r->failed_by_cause[i] > 0)
+			json_object_set_new(causes, wire_cause_name(i),
+					    json_integer((json_int_t)r->failed_by_cause[i]));
+	for (unsigned int i = 0; i < STEP_N; i++)
+		json_object_set_new(steps, step_names[i], latency(&r->steps[i]));
+	json_object_set_new(j, "started", json_integer((json_int_t)r->started));
+	json_object_set_new(j, "attached", json_integer((json_int_t)r->attached));
+	json_object_set_new(j, "failed", json_integer((json_int_t)r->failed));
+	json_object_set_new(j, "failed_by_cause", causes);
+	json_object_set_new(j, "refused_with_back_off",
+			    json_integer((json_int_t)r->refused_with_back_off));
+	json_object_set_new(j, "attaches_per_second", json_real(per_second(r)));
+	json_object_set_new(j, "seconds", json_real(r->seconds));
+	json_object_set_new(j, "latency_us", latency(&r->steps[STEP_ALL]));
+	json_object_set_new(j, "steps", steps);
+	json_object_set_new(j, "retransmissions", json_integer((json_int_t)r->retransmissions));
+	json_object_set_new(j, "kgnb_mismatches", json_integer((json_int_t)r->kgnb_mismatches));
+	json_object_set_new(j, "generator",
+			    json_pack("{s:f,s:f,s:b}", "busy", r->busy, "lag_us_max",
+				      (double)r->lag_max_ns / 1000, "bottleneck",
+				      generator_limits(c, r)));
+	json_object_set_new(j, "faults",
+			    json_pack("{s:I,s:I}", "sent", (json_int_t)r->faults_sent,
+				      "as_expected", (json_int_t)r->faults_as_expected));
+	json_object_set_new(j, "generator_backend", json_string(r->backend));
+	json_dumpf(j, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+	putchar('\n');
+	json_decref(j);
+}
+
+static void report_text(const struct storm_config *c, const struct storm_result *r)
+{
+	printf("attached %llu of %llu UEs in %.2f s: %.0f attaches/s; %llu failed\n",
+	       (unsigned long long)r->attached, (unsigned long long)(r->attached + r->failed),
+	       r->seconds, per_second(r), (unsigned long long)r->failed);
+	for (unsigned int i = 0; i < WIRE_CAUSE_LIMIT; i++)
+		if (r->failed_by_cause[i] > 0)
+			printf("  failed: %-22s %8llu  %s\n", wire_cause_name(i),
+			       (unsigned long long)r->failed_by_cause[i], wire_cause_text(i));
+	printf("latency from the intended send time, ms:\n  %-16s%9s%9s%9s%9s%9s\n", "until", "p50",
+	       "p90", "p99", "p99.9", "max");
+	for (unsigned int i = 0; i < STEP_N; i++) {
+		printf("  %-16s", step_names[i]);
+		for (unsigned int q = 0; q < sizeof(quantiles) / sizeof(quantiles[0]); q++)
+			printf("%9.2f",
+			       (double)hist_quantile(&r->steps[i], quantiles[q].share) / 1e6);
+		printf("%9.2f\n", (double)r->steps[i].max / 1e6);
+	}
+	printf("retransmitted by UEs: %llu; refused with a back-off: %llu; K_gNB mismatches: "
+	       "%llu\n",
+	       (unsigned long long)r->retransmissions, (unsigned long long)r->refused_with_back_off,
+	       (unsigned long long)r->kgnb_mismatches);
+	for (unsigned int f = 0; f < FAULT_N; f++)
+		if (r->fault_sent[f] > 0)
+			printf("fault %-20s %6llu sent, %6llu as expected  (%s)\n",
+			       fault_definitions[f].name, (unsigned long long)r->fault_sent[f],
+			       (unsigned long long)r->fault_as_expected[f],
+			       fault_definitions[f].text);
+	printf("generator: core %.0f%% busy, at most %.1f ms behind its schedule%s\n",
+	       100 * r->busy, (double)r->lag_max_ns / 1e6,
+	       generator_limits(c, r)
+		       ? ": IT WAS THE BOTTLENECK, the authenticator may do better than this"
+		       : "");
+}
+
+void storm_report(const struct storm_config *config, const struct storm_result *r, bool json)
+{
+	if (json)
+		report_json(config, r);
+	else
+		report_text(config, r);
+}

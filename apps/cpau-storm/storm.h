@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * storm: access nodes and UEs in numbers, open loop. What is asked of them, and what came of it.
+ */
+#ifndef CPAU_STORM_H
+#define CPAU_STORM_H
+
+#include "hist/hist.h"
+#include "link.h"
+#include "pki/fleet.h"
+#include "ue/device.h"
+
+/* What a faulty UE must meet. */
+enum fault_outcome {
+	FAULT_REJECTED, /* ATTACH or AUTHENTICATION REJECT with the cause */
+	FAULT_SILENCE,	/* counted and dropped: no answer, no attach */
+	FAULT_ATTACHES, /* the bad message is dropped, the UE attaches all the same */
+};
+
+enum fault {
+	FAULT_NONE,
+	FAULT_TRUNCATED,
+	FAULT_IE_TOO_LONG,
+	FAULT_IE_DUPLICATED,
+	FAULT_IE_UNKNOWN,
+	FAULT_IE_MISSING,
+	FAULT_MESSAGE_UNKNOWN,
+	FAULT_RECORD_UNKNOWN,
+	FAULT_CERT_MALFORMED,
+	FAULT_BAD_CERT_SIG,
+	FAULT_BAD_SIG1,
+	FAULT_NO_ALGORITHM,
+	FAULT_REPLAYED_REQUEST,
+	FAULT_OUT_OF_ORDER,
+	FAULT_RAND_MISMATCH,
+	FAULT_CERT_CHANGED,
+	FAULT_BAD_SIG2,
+	FAULT_PK_UE,
+	FAULT_REPLAYED_RESPONSE,
+	FAULT_NAS_MAC,
+	FAULT_NAS_REPLAYED,
+	FAULT_NAS_UNPROTECTED,
+	FAULT_HALF_OPEN,
+	FAULT_N,
+};
+
+struct fault_definition {
+	const char *name, *text;
+	enum fault_outcome outcome;
+	enum wire_cause cause; /* FAULT_REJECTED */
+};
+extern const struct fault_definition fault_definitions[FAULT_N];
+
+/* The steps whose latency is reported, each from the intended send time of the ATTACH REQUEST. */
+enum storm_step { STEP_AUTHENTICATION, STEP_SECURITY_MODE, STEP_ACCEPT, STEP_ALL, STEP_N };
+
+struct storm_config {
+	const struct fleet *fleet;
+	uint64_t ues;	   /* UEs that attach */
+	double rate;	   /* per second; 0: as fast as max_in_flight lets them */
+	uint64_t burst;	   /* arrivals that come together */
+	double duration_s; /* no UE starts after this; 0: no end */
+	double patience_s; /* a UE that is not attached after this has failed */
+	unsigned int n_ans;
+	uint8_t an_key[32];
+	unsigned int max_in_flight;
+	double t3510_s;
+	unsigned int tries; /* sendings of an ATTACH REQUEST */
+	bool retry;	    /* a UE that is refused with a back-off comes back */
+	bool batch;
+	bool memo_off;
+	uint8_t capability[2];
+	const char *backend;
+	double fault_share[FAULT_N];
+	uint64_t seed;
+	bool progress;
+};
+
+struct storm_result {
+	uint64_t started, attached, failed, refused_with_back_off, retransmissions;
+	uint64_t kgnb_mismatches;
+	uint64_t failed_by_cause[WIRE_CAUSE_LIMIT];
+	uint64_t faults_sent, faults_as_expected;
+	uint64_t fault_sent[FAULT_N], fault_as_expected[FAULT_N];
+	double seconds;		   /* first intended send to last completion */
+	struct hist steps[STEP_N]; /* nanoseconds */
+	double busy;		   /* share of the generator's core */
+	uint64_t lag_max_ns;	   /* behind the schedule */
+	uint64_t held_back;	   /* arrivals that waited for max_in_flight */
+	const char *backend;
+};
+
+/* Runs to the end. False: *why is a sentence. stop may be set by a signal handler. */
+bool storm_run(const struct storm_config *config, struct link *link, volatile int *stop,
+	       struct storm_result *result, const char **why);
+
+/* fault.c: makes the NAS message wrong in the way of the fault. in place; n may change. */
+size_t fault_spoil(enum fault fault, uint8_t *nas, size_t n, size_t size);
+
+void storm_report(const struct storm_config *config, const struct storm_result *r, bool json);
+
+#endif

@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+#include <rte_pause.h>
+
+#include "au/instance.h"
+
+enum {
+	STEERING_RING = 1024,
+	LEARN_RING = 64,
+	POOL_CACHE = 128,
+	HOUSEKEEPING_HZ = 100,
+};
+
+/* ---------------------------------------------------------------- trust snapshots */
+
+static void trust_destroy(struct au_trust *t)
+{
+	if (!t)
+		return;
+	for (unsigned int i = 0; i < CRYPTO_CURVE_N; i++)
+		crypto_key_free(t->au[i].sign_key);
+	pki_trust_free(t->pki);
+	free(t);
+}
+
+/* What the pipeline needs besides: Cert_AU's prepared key and its hash. */
+static struct au_trust *trust_wrap(struct au *au, struct pki_trust *pki, unsigned int epoch)
+{
+	struct au_trust *t = calloc(1, sizeof(*t));
+	const char *why, *backend = au->shared.config->crypto_backend;
+	struct crypto *c = crypto_create("openssl", &why);
+
+	if (!t || !c) {
+		pki_trust_free(pki);
+		free(t);
+		return NULL;
+	}
+	t->pki = pki;
+	t->epoch = epoch;
+	for (unsigned int i = 0; i < CRYPTO_CURVE_N; i++) {
+		const struct pki_au *credential = pki_trust_au(pki, (enum crypto_curve)i);
+
+		if (!credential ||
+		    crypto_private_key_load(backend, (enum crypto_curve)i, credential->private_key,
+					    &t->au[i].sign_key) != CRYPTO_OK)
+			continue;
+		t->au[i].present = true;
+		t->au[i].cert = credential->cert.der;
+		crypto_hash_burst(c, &(struct crypto_hash){t->au[i].cert, t->au[i].cert_hash}, 1);
+	}
+	crypto_destroy(c);
+	return t;
+}
+
+/* An epoch may be used again when every job that was given it has come back and no half-open
+ * context refers to it. All counts have one writer each; the snapshot was replaced at least one
+ * poll of every worker ago, so that no worker gives it out any more. */
+static bool epoch_unused(const struct au *au, unsigned int epoch)
+{
+	uint64_t taken = 0, returned = 0, held = 0;
+
+	for (unsigned int i = 0; i < au->n_controls; i++) {
+		returned += au_control_jobs_of_epoch(au->controls[i], epoch);
+		held += au_control_held(au->controls[i], epoch);
+	}
+	for (unsigned int i = 0; i < au->n_workers; i++)
+		taken += au_worker_jobs_of_epoch(au->workers[i], epoch);
+	return taken == returned && held == 0;
+}
+
+static void collect_snapshots(struct au *au)
+{
+	struct au_trust *current = atomic_load(&au->shared.trust);
+
+	for (unsigned int e = 0; e < AU_EPOCHS; e++) {
+		if (!au->shared.epochs[e] || au->shared.epochs[e] == current)
+			continue;
+		bool passed = true;
+
+		for (unsigned int i = 0; i < au->n_workers; i++)
+			passed &= au_worker_polls(au->workers[i]) > au->retired_polls[e][i] + 1;
+		if (passed && epoch_unused(au, e)) {
+			trust_destroy(au->shared.epochs[e]);
+			au->shared.epochs[e] = NULL;
+		}
+	}
+}
+
+bool au_reload(struct au *au, struct pki_trust *pki)
+{
+	struct au_trust *old = atomic_load(&au->shared.trust);
+	unsigned int epoch = 0;
+
+	while (epoch < AU_EPOCHS && au->shared.epochs[epoch])
+		epoch++;
+	if (epoch == AU_EPOCHS) {
+		pki_trust_free(pki);
+		return false;
+	}
+	struct au_trust *t = trust_wrap(au, pki, epoch);
+
+	if (!t)
+		return false;
+	au->shared.epochs[epoch] = t;
+	atomic_store_explicit(&au->shared.trust, t, memory_order_release);
+	if (old)
+		for (unsigned int i = 0; i < au->n_workers; i++)
+			au->retired_polls[old->epoch][i] = au_worker_polls(au->workers[i]);
+	return true;
+}
+
+/* EUMs that came with an AUTHENTICATION RESPONSE and were found good on the way. */
+static void learn(struct au *au)
+{
+	struct au_job *job;
+
+	while (rte_ring_dequeue(au->shared.learn, (void **)&job) == 0) {
+		struct au_trust *current = atomic_load(&au->shared.trust);
+		enum pki_error why;
+		struct pki_trust *more = pki_trust_with_eum(current->pki, job->cert_eum,
+							    job->cert_subca, time(NULL), &why);
+
+		if (more && au_reload(au, more))
+			au->learned++;
+		au_control_job_done(au->controls[job->shard], job);
+	}
+}
+
+/* ---------------------------------------------------------------- making */
+
+static bool fail(struct au *au, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static bool fail(struct au *au, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(au->why, au->why_size, format, args);
+	va_end(args);
+	return false;
+}
+
+static bool make_ans(struct au *au)
+{
+	const struct config *config = au->shared.config;
+	struct au_shared *s = &au->shared;
+	const char *why;
+	struct sec *sec = sec_create(&why);
+
+	if (!sec)
+		return fail(au, "%s", why);
+	for (unsigned int i = 0; i < config->n_ans; i++)
+		s->n_ans += config->ans[i].count;
+	s->ans = calloc(s->n_ans, sizeof(*s->ans));
+	s->an_ready = calloc(s->n_ans, sizeof(*s->an_ready));
+	for (unsigned int i = 0, at = 0; s->ans && s->an_ready && i < config->n_ans; i++)
+		for (unsigned int j = 0; j < config->ans[i].count; j++, at++) {
+			net_addr_add(&config->ans[i].first, j, &s->ans[at].address);
+			snprintf(s->ans[at].name, sizeof(s->ans[at].name), "%s-%u",
+				 config->ans[i].name, j + 1);
+			s->ans[at].key = sec_an_key_create(sec, config->ans[i].key);
+		}
+	sec_destroy(sec);
+	s->an_index = s->ans ? au_an_index_create(s->ans, s->n_ans) : NULL;
+	return s->an_index && s->an_ready ? true : fail(au, "no memory for the access nodes");
+}
+
+static bool make_port(struct au *au, unsigned int i)
+{
+	const struct config_port *p = &au->shared.config->ports[i];
+	struct net_if *nif = &au->shared.nifs[i];
+	struct rte_eth_dev_info info;
+	struct net_port_config port = {
+		.device = p->device,
+		.rx_queues = p->rx_queues ? p->rx_queues : au->n_workers,
+		.tx_queues = au->n_controls,
+		.rx_descriptors = p->rx_descriptors,
+		.tx_descriptors = p->tx_descriptors,
+		.mtu = p->mtu,
+		.promiscuous = p->promiscuous,
+		.mbufs = au->shared.config->mbufs,
+	};
+	unsigned int length;
+	uint16_t id;
+	int code;
+
+	nif->vlan = (uint16_t)p->vlan;
+	nif->udp_port = (uint16_t)au->shared.config->udp_port;
+	nif->addresses = 1;
+	if (p->ipv4)
+		net_prefix_parse(p->ipv4, &nif->ipv4, &length);
+	if (p->ipv6)
+		net_prefix_parse(p->ipv6, &nif->ipv6, &length);
+	/* Virtual devices have few queues: stages then share one, each port's queues being as many
+	 * as it has, and workers steer in software. */
+	if (rte_eth_dev_get_port_by_name(p->device, &id) == 0 &&
+	    rte_eth_dev_info_get(id, &info) == 0) {
+		port.rx_queues = RTE_MIN(port.rx_queues, info.max_rx_queues);
+		if (port.tx_queues > info.max_tx_queues)
+			return fail(
+				au,
+				"port %s has %u transmit queues and the stages need %u: run fewer "
+				"workers and control stages",
+				p->device, info.max_tx_queues, port.tx_queues);
+	}
+	enum net_port_error e = net_port_start(&port, nif, &au->pools[i], &code);
+
+	if (e != NET_PORT_OK)
+		return fail(au, "port %s: %s (%s)", p->device, net_port_error_text(e),
+			    strerror(-code));
+	au->rx_queues[i] = port.rx_queues;
+	return true;
+}
+
+static bool make_ports(struct au *au)
+{
+	struct au_shared *s = &au->shared;
+
+	s->n_nifs = s->config->n_ports;
+	s->nifs = calloc(s->n_nifs, sizeof(*s->nifs));
+	if (!s->nifs)
+		return fail(au, "no memory for the ports");
+	for (unsigned int i = 0; i < s->n_nifs; i++)
+		if (!make_port(au, i))
+			return false;
+	return true;
+}
+
+static struct rte_ring *make_ring(const char *kind, unsigned int i, unsigned int size,
+				  unsigned int flags)
+{
+	char name[RTE_RING_NAMESIZE];
+
+	snprintf(name, sizeof(name), "cpau_%s_%u", kind, i);
+	return rte_ring_create(name, rte_align32pow2(size + 1), SOCKET_ID_ANY, flags);
+}
+
+/* Rings hold as many as there are jobs, so that only the jobs run out. */
+static bool make_rings(struct au *au)
+{
+	struct au_shared *s = &au->shared;
+	unsigned int jobs = s->config->ue.jobs;
+	bool ok = true;
+
+	s->jobs = rte_mempool_create("cpau_jobs", jobs, sizeof(struct au_job),
+				     RTE_MIN(POOL_CACHE, jobs / 8), 0, NULL, NULL, NULL, NULL,
+				     SOCKET_ID_ANY, 0);
+	if (!s->jobs)
+		return fail(au,
+			    "no memory for %u jobs of %zu octets: lower ue.jobs, or give EAL more",
+			    jobs, sizeof(struct au_job));
+	s->jobs_reserve = jobs / 4;
+	s->crypto_rings = calloc(au->n_cryptos, sizeof(struct rte_ring *));
+	s->control_rings = calloc(au->n_controls, sizeof(struct rte_ring *));
+	au->steering = calloc(au->n_workers, sizeof(struct rte_ring *));
+	ok = s->crypto_rings && s->control_rings && au->steering;
+	for (unsigned int i = 0; ok && i < au->n_cryptos; i++)
+		ok = (s->crypto_rings[i] = make_ring("crypto", i, jobs, RING_F_SC_DEQ)) != NULL;
+	for (unsigned int i = 0; ok && i < au->n_controls; i++)
+		ok = (s->control_rings[i] = make_ring("control", i, jobs, RING_F_SC_DEQ)) != NULL;
+	for (unsigned int i = 0; ok && i < au->n_workers; i++)
+		ok = (au->steering[i] = make_ring("steering", i, STEERING_RING, RING_F_SC_DEQ)) !=
+		     NULL;
+	s->answers = make_ring("answers", 0, STEERING_RING, RING_F_SC_DEQ);
+	s->learn = make_ring("learn", 0, LEARN_RING, RING_F_SC_DEQ);
+	return ok && s->learn && s->answers
+		       ? true
+		       : fail(au, "no memory for the rings between the stages");
+}
+
+static bool make_tables(struct au *au)
+{
+	struct au_shared *s = &au->shared;
+
+	s->tables = calloc(au->n_controls, sizeof(struct ue_table *));
+	for (unsigned int i = 0; s->tables && i < au->n_controls; i++) {
+		s->tables[i] = ue_table_create(&(struct ue_table_config){
+			.shard = i,
+			.capacity = RTE_MAX(1u, s->config->ue.max / au->n_controls),
+			.max_half_open = RTE_MAX(1u, s->config->ue.max_half_open / au->n_controls),
+			.ticks_now = au_tick(s, rte_rdtsc()),
+			.replay_ticks = s->config->timers.replay_s * AU_TICKS_PER_S,
+			.numa_node = -1,
+		});
+		if (!s->tables[i])
+			return fail(
+				au,
+				"no memory for %u UE contexts of %zu octets: lower ue.max, or give "
+				"EAL more",
+				s->config->ue.max, ue_table_octets_per_ue());
+	}
+	return s->tables != NULL;
+}
+
+static struct cn_local *make_cn(struct au *au, unsigned int shard)
+{
+	const struct config *config = au->shared.config;
+	struct net_addr prefix;
+	unsigned int length;
+
+	net_prefix_parse(config->session.pool, &prefix, &length);
+	/* Network and broadcast address are not given out. */
+	uint32_t hosts = (uint32_t)((UINT64_C(1) << (32 - length)) - 2),
+		 share = hosts / au->n_controls;
+
+	return cn_local_create(&(struct cn_local_config){
+		.dnn = config->session.dnn,
+		.first_address = load_be32(prefix.a) + 1 + shard * share,
+		.addresses = RTE_MIN(share, config->ue.max / au->n_controls + 1),
+		.capacity = RTE_MAX(1u, config->ue.max / au->n_controls),
+	});
+}
+
+/* Whether each packet must be looked at to find its worker: some port does not spread by itself. */
+static bool must_steer(const struct au *au)
+{
+	for (unsigned int i = 0; i < au->shared.n_nifs; i++)
+		if (au->n_workers > 1 && !au->shared.nifs[i].rss)
+			return true;
+	return false;
+}
+
+static bool make_worker(struct au *au, struct au_lcore *l)
+{
+	unsigned int index = au->made_workers++;
+	bool steer = must_steer(au);
+	struct au_worker *w = au_worker_create(
+		&au->shared,
+		&(struct au_worker_config){.index = index,
+					   .n_workers = au->n_workers,
+					   .lcore = l->lcore,
+					   .numa_node = (int)rte_lcore_to_socket_id(l->lcore),
+					   .steering = steer ? au->steering : NULL});
+
+	au->workers[index] = w;
+	if (!w)
+		return fail(au, "no memory for a worker");
+	for (unsigned int i = 0; i < au->shared.n_nifs; i++) {
+		/* Queues go round the workers; a worker without one still needs the port's parser
+		 * for what is steered to it. */
+		bool any = false;
+
+		for (unsigned int q = index; q < au->rx_queues[i]; q += au->n_workers, any = true)
+			if (!au_worker_add_queue(w, i, (uint16_t)q, au->pools[i]))
+				return fail(au, "no memory for a worker's queue");
+		if (!any && !au_worker_add_queue(w, i, UINT16_MAX, au->pools[i]))
+			return fail(au, "no memory for a worker's queue");
+	}
+	l->stages[l->n_stages++] = (struct au_stage){CONFIG_STAGE_WORKER, w};
+	return true;
+}
+
+static bool make_control(struct au *au, struct au_lcore *l)
+{
+	unsigned int shard = au->made_controls++;
+	char name[RTE_MEMPOOL_NAMESIZE];
+	const char *why = "no memory for the control stage";
+
+	au->cns[shard] = make_cn(au, shard);
+	snprintf(name, sizeof(name), "cpau_indirect_%u", shard);
+	struct rte_mempool *indirect = rte_pktmbuf_pool_create(
+		name, 1024, 64, 0, 0, (int)rte_lcore_to_socket_id(l->lcore));
+
+	if (au->cns[shard] && indirect)
+		au->controls[shard] = au_control_create(
+			&au->shared,
+			&(struct au_control_config){.shard = shard,
+						    .numa_node =
+							    (int)rte_lcore_to_socket_id(l->lcore),
+						    .tx_queue = (uint16_t)shard,
+						    .tx_pool = au->pools[0],
+						    .indirect_pool = indirect,
+						    .cn = &cn_local_ops,
+						    .cn_arg = au->cns[shard]},
+			&why);
+	if (!au->controls[shard])
+		return fail(au, "%s", why);
+	l->stages[l->n_stages++] = (struct au_stage){CONFIG_STAGE_CONTROL, au->controls[shard]};
+	return true;
+}
+
+static bool make_crypto(struct au *au, struct au_lcore *l)
+{
+	unsigned int index = au->made_cryptos++;
+	const char *why;
+
+	au->cryptos[index] =
+		au_crypto_create(&au->shared, index, (int)rte_lcore_to_socket_id(l->lcore), &why);
+	if (!au->cryptos[index])
+		return fail(au, "crypto-backend: %s", why);
+	l->stages[l->n_stages++] = (struct au_stage){CONFIG_STAGE_CRYPTO, au->cryptos[index]};
+	return true;
+}
+
+/* The stages of each lcore, in the order in which a job passes them. */
+static bool make_stages(struct au *au)
+{
+	static bool (*const make[])(struct au *, struct au_lcore *) = {make_worker, make_crypto,
+								       make_control};
+	const struct config *config = au->shared.config;
+
+	for (unsigned int i = 0; i < config->n_lcores; i++) {
+		struct au_lcore *l = &au->lcores[au->n_lcores++];
+
+		l->au = au;
+		l->lcore = config->lcores[i].lcore;
+		if (!rte_lcore_is_enabled(l->lcore))
+			return fail(
+				au,
+				"lcore %u is not among EAL's: add it to -l or --lcores in `eal`",
+				l->lcore);
+		for (unsigned int kind = 0; kind < RTE_DIM(make); kind++)
+			for (unsigned int j = 0; j < config->lcores[i].n_stages; j++)
+				if (config->lcores[i].stages[j] == kind && !make[kind](au, l))
+					return false;
+	}
+	return true;
+}
+
+static bool make_all(struct au *au, struct pki_trust *trust)
+{
+	const struct config *config = au->shared.config;
+	struct au_shared *s = &au->shared;
+
+	au->n_workers = config_stage_count(config, CONFIG_STAGE_WORKER);
+	au->n_cryptos = s->n_crypto = config_stage_count(config, CONFIG_STAGE_CRYPTO);
+	au->n_controls = s->n_shards = config_stage_count(config, CONFIG_STAGE_CONTROL);
+	s->tsc_hz = rte_get_tsc_hz();
+	s->tsc_per_tick = s->tsc_hz / AU_TICKS_PER_S;
+	snprintf(s->realm, sizeof(s->realm), "rsp.5gc.mnc%s%s.mcc%s.3gppnetwork.org",
+		 strlen(config->mnc) == 2 ? "0" : "", config->mnc, config->mcc);
+	snprintf(s->serving_network, sizeof(s->serving_network), "5G:mnc%s%s.mcc%s.3gppnetwork.org",
+		 strlen(config->mnc) == 2 ? "0" : "", config->mnc, config->mcc);
+	if (!make_ans(au) || !make_rings(au) || !make_tables(au) || !make_ports(au) ||
+	    !make_stages(au)) {
+		pki_trust_free(trust);
+		return false;
+	}
+	return au_reload(au, trust) ? true : fail(au, "no memory for the trust snapshot");
+}
+
+struct au *au_create(const struct config *config, struct pki_trust *trust, char *why,
+		     size_t why_size)
+{
+	struct au *au = calloc(1, sizeof(*au));
+
+	snprintf(why, why_size, "out of memory");
+	if (!au)
+		return NULL;
+	au->shared.config = config;
+	au->why = why;
+	au->why_size = why_size;
+	if (make_all(au, trust))
+		return au;
+	au_destroy(au);
+	return NULL;
+}
+
+void au_destroy(struct au *au)
+{
+	if (!au)
+		return;
+	for (unsigned int i = 0; i < au->made_controls; i++) {
+		au_control_destroy(au->controls[i]);
+		cn_local_destroy(au->cns[i]);
+	}
+	for (unsigned int i = 0; i < au->made_cryptos; i++)
+		au_crypto_destroy(au->cryptos[i]);
+	for (unsigned int i = 0; i < au->made_workers; i++)
+		au_worker_destroy(au->workers[i]);
+	for (unsigned int e = 0; e < AU_EPOCHS; e++)
+		trust_destroy(au->shared.epochs[e]);
+	for (unsigned int i = 0; au->shared.tables && i < au->n_controls; i++)
+		ue_table_destroy(au->shared.tables[i]);
+	for (unsigned int i = 0; au->shared.ans && i < au->shared.n_ans; i++)
+		sec_an_key_destroy(au->shared.ans[i].key);
+	au_an_index_destroy(au->shared.an_index);
+	free(au->shared.ans);
+	free((void *)(uintptr_t)au->shared.an_ready);
+	free(au->shared.nifs);
+	free(au->shared.tables);
+	free(au->shared.crypto_rings);
+	free(au->shared.control_rings);
+	free(au->steering);
+	free(au);
+}
+
+/* ---------------------------------------------------------------- running */
+
+static unsigned int poll_stage(const struct au_stage *s)
+{
+	switch (s->kind) {
+	case CONFIG_STAGE_WORKER:
+		return au_worker_poll(s->context);
+	case CONFIG_STAGE_CRYPTO:
+		return au_crypto_poll(s->context);
+	default:
+		return au_control_poll(s->context);
+	}
+}
+
+/* One turn of an lcore, and what it took. */
+static bool poll_lcore(struct au_lcore *l)
+{
+	unsigned int done = 0;
+
+	for (unsigned int i = 0; i < l->n_stages; i++)
+		done += poll_stage(&l->stages[i]);
+	uint64_t now = rte_rdtsc();
+
+	au_count(done ? &l->busy : &l->idle, now - l->last);
+	l->last = now;
+	return done > 0;
+}
+
+static int run_lcore(void *arg)
+{
+	struct au_lcore *l = arg;
+
+	l->last = rte_rdtsc();
+	while (atomic_load_explicit(&l->au->running, memory_order_relaxed))
+		if (!poll_lcore(l))
+			rte_pause();
+	return 0;
+}
+
+void au_start(struct au *au)
+{
+	atomic_store(&au->running, true);
+	for (unsigned int i = 0; i < au->n_lcores; i++) {
+		au->lcores[i].last = rte_rdtsc();
+		if (au->lcores[i].lcore == rte_get_main_lcore())
+			au->main_lcore = &au->lcores[i];
+		else
+			rte_eal_remote_launch(run_lcore, &au->lcores[i], au->lcores[i].lcore);
+	}
+}
+
+bool au_poll(struct au *au)
+{
+	bool found = au->main_lcore && poll_lcore(au->main_lcore);
+	uint64_t now = rte_rdtsc();
+
+	if (now >= au->next_housekeeping) {
+		au->next_housekeeping = now + au->shared.tsc_hz / HOUSEKEEPING_HZ;
+		learn(au);
+		collect_snapshots(au);
+	}
+	return found;
+}
+
+void au_drain(struct au *au)
+{
+	atomic_store(&au->shared.mode, AU_DRAINING);
+}
+
+bool au_idle(const struct au *au)
+{
+	for (unsigned int s = UE_AUTHENTICATION; s < UE_ATTACHED; s++)
+		if (au_ues(au, (enum ue_state)s) > 0)
+			return false;
+	return rte_mempool_in_use_count(au->shared.jobs) == 0;
+}
+
+void au_stop(struct au *au)
+{
+	uint64_t until = rte_rdtsc() + au->shared.tsc_hz;
+
+	atomic_store(&au->shared.mode, AU_STOPPING);
+	while (!au_idle(au) && rte_rdtsc() < until)
+		au_poll(au);
+	/* Let the last answers leave. */
+	until = rte_rdtsc() + au->shared.tsc_hz / 20;
+	while (rte_rdtsc() < until)
+		au_poll(au);
+	atomic_store(&au->running, false);
+	rte_eal_mp_wait_lcore();
+	for (unsigned int i = 0; i < au->shared.n_nifs; i++)
+		net_port_stop(&au->shared.nifs[i]);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The control stage's context, for its files only: control.c has the procedure, control_session.c
+ * the PDU session, control_setup.c creation and destruction.
+ */
+#ifndef CPAU_AU_CONTROL_H
+#define CPAU_AU_CONTROL_H
+
+#include "au/out.h"
+#include "au/stage.h"
+
+struct au_control {
+	struct au_shared *shared;
+	struct ue_table *table;
+	struct rte_ring *in;
+	struct sec *sec;
+	struct au_out *out;
+	const struct cn_ops *cn;
+	void *cn_arg;
+	unsigned int shard;
+	uint8_t back_off; /* T3346 as it goes on the wire */
+	uint64_t tick;
+	uint32_t stop_cursor;
+	uint32_t dns, smdp; /* IPv4, host order */
+	uint8_t dnn[64];
+	size_t dnn_len;
+	uint8_t seal_prefix[4];
+	uint64_t seal_counter;
+	struct net_peer *peers; /* one an AN: whence it was last heard */
+	uint64_t jobs_of_epoch[AU_EPOCHS];
+	uint64_t learned_of_epoch[AU_EPOCHS]; /* likewise, given back by the main lcore */
+	uint64_t held[AU_EPOCHS];
+	struct au_counters counters;
+	uint8_t plain[WIRE_NAS_MAX]; /* the message at hand, decoded or to be protected */
+	uint8_t epco[512];
+};
+
+void control_count(struct au_control *c, enum au_counter counter);
+void control_count_cause(struct au_control *c, enum wire_cause cause);
+void control_arm(struct au_control *c, struct ue *ue, unsigned int ms);
+void control_enter(struct au_control *c, struct ue *ue, enum ue_state state, unsigned int timer_ms);
+void control_send_record(struct au_control *c, const struct ue *ue, const struct wire_message *m);
+/* False: it could not be protected. A message that found no mbuf is counted and counts as sent. */
+bool control_send_secured(struct au_control *c, struct ue *ue, const struct wire_message *m);
+void control_abort(struct au_control *c, struct ue *ue, enum wire_cause cause);
+
+/* control_session.c */
+void control_session_context(struct au_control *c, const struct ue *ue);
+void control_session_request(struct au_control *c, struct ue *ue, const struct wire_message *m);
+void control_session_retransmit(struct au_control *c, struct ue *ue);
+void control_session_release(struct au_control *c, const struct ue *ue);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <time.h>
+
+#include <rte_cycles.h>
+#include <rte_malloc.h>
+
+#include "au/control.h"
+
+static uint32_t ipv4_of(const char *text)
+{
+	struct net_addr a;
+
+	return net_addr_parse(text, &a) && a.family == 4 ? load_be32(a.a) : 0;
+}
+
+struct au_control *au_control_create(struct au_shared *shared,
+				     const struct au_control_config *config, const char **why)
+{
+	struct au_control *c = rte_zmalloc_socket("au_control", sizeof(*c), RTE_CACHE_LINE_SIZE,
+						  config->numa_node);
+
+	*why = "no memory for the control stage";
+	if (!c)
+		return NULL;
+	c->shared = shared;
+	c->shard = config->shard;
+	c->table = shared->tables[config->shard];
+	c->in = shared->control_rings[config->shard];
+	c->cn = config->cn;
+	c->cn_arg = config->cn_arg;
+	c->back_off = wire_timer2_encode(shared->config->timers.back_off_s);
+	c->dns = ipv4_of(shared->config->session.dns);
+	c->smdp = ipv4_of(shared->config->session.smdp_address);
+	c->dnn_len = wire_dnn_encode(shared->config->session.dnn, c->dnn, sizeof(c->dnn));
+	c->tick = au_tick(shared, rte_rdtsc());
+	c->peers = rte_zmalloc_socket("au_peers", shared->n_ans * sizeof(*c->peers),
+				      RTE_CACHE_LINE_SIZE, config->numa_node);
+	c->out = c->peers ? au_out_create(shared, config, &c->counters) : NULL;
+	if (!c->out) {
+		au_control_destroy(c);
+		return NULL;
+	}
+	c->sec = sec_create(why);
+	if (!c->sec) {
+		au_control_destroy(c);
+		return NULL;
+	}
+	/* Half of what keeps the seal's nonces apart: no two starts in one second. */
+	store_be32(c->seal_prefix, (uint32_t)time(NULL));
+	return c;
+}
+
+void au_control_destroy(struct au_control *c)
+{
+	if (!c)
+		return;
+	sec_destroy(c->sec);
+	au_out_destroy(c->out);
+	rte_free(c->peers);
+	wipe(c, sizeof(*c));
+	rte_free(c);
+}
+
+struct au_counters *au_control_counters(struct au_control *c)
+{
+	return &c->counters;
+}
+
+uint64_t au_control_jobs_of_epoch(const struct au_control *c, unsigned int epoch)
+{
+	return __atomic_load_n(&c->jobs_of_epoch[epoch], __ATOMIC_RELAXED) +
+	       __atomic_load_n(&c->learned_of_epoch[epoch], __ATOMIC_RELAXED);
+}
+
+uint64_t au_control_held(const struct au_control *c, unsigned int epoch)
+{
+	return __atomic_load_n(&c->held[epoch], __ATOMIC_RELAXED);
+}

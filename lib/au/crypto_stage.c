@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The crypto stage: nothing but arithmetic. It takes bursts of jobs, runs each one's programme, and
+ * passes them on. Operations of the same kind are gathered over the burst, so that a backend with
+ * eight lanes fills them; the order within one job is kept, and its first failure ends it, so that
+ * a forged message costs no more than the check that finds it out.
+ */
+#include <openssl/rand.h>
+#include <rte_malloc.h>
+
+#include "au/stage.h"
+
+/* RAND_UE || RAND_AU || PK_AU (65 octets), what AU_Signature is over. */
+enum { AU_SIGNED_SIZE = 16 + 16 + 65 };
+
+struct au_crypto {
+	struct au_shared *shared;
+	struct rte_ring *in;
+	struct crypto *backend;
+	struct au_counters counters;
+
+	/* work of one burst */
+	struct crypto_hash hashes[AU_BURST * 2];
+	struct crypto_verify verifies[AU_BURST];
+	struct crypto_keypair keypairs[AU_BURST];
+	struct crypto_sign signs[AU_BURST];
+	struct crypto_ecdh ecdhs[AU_BURST];
+	struct au_job *owners[AU_BURST];
+	uint8_t digests[AU_BURST][CRYPTO_DIGEST_SIZE];
+	uint8_t signed_data[AU_BURST][AU_SIGNED_SIZE];
+	uint8_t rands[AU_BURST][16];
+};
+
+static enum wire_cause cause_of(enum crypto_status status, enum wire_cause bad_signature,
+				enum wire_cause bad_key)
+{
+	switch (status) {
+	case CRYPTO_OK:
+		return WIRE_CAUSE_NONE;
+	case CRYPTO_BAD_SIGNATURE:
+		return bad_signature;
+	case CRYPTO_BAD_KEY:
+		return bad_key;
+	default:
+		return WIRE_CAUSE_INTERNAL;
+	}
+}
+
+/* Cert_eUICC's fingerprint: the same certificate must come in steps 1 and 5. */
+static void run_fingerprints(struct au_crypto *c, struct au_job **jobs, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		c->hashes[i] = (struct crypto_hash){jobs[i]->cert_euicc, jobs[i]->cert_euicc_hash};
+	crypto_hash_burst(c->backend, c->hashes, n);
+	for (unsigned int i = 0; i < n; i++)
+		if (jobs[i]->hash_must_match &&
+		    memcmp(jobs[i]->cert_euicc_hash, jobs[i]->expected_hash, CRYPTO_DIGEST_SIZE) !=
+			    0)
+			jobs[i]->cause = WIRE_CAUSE_CERT_CHANGED;
+}
+
+/* The wave-th signature of every job that is still good. */
+static unsigned int run_verify_wave(struct au_crypto *c, struct au_job **jobs, unsigned int n,
+				    unsigned int wave)
+{
+	unsigned int m = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct au_job *job = jobs[i];
+
+		if (job->cause != WIRE_CAUSE_NONE || wave >= job->n_verifies)
+			continue;
+		struct au_verify *v = &job->verifies[wave];
+
+		c->owners[m] = job;
+		c->hashes[m] = (struct crypto_hash){v->message, c->digests[m]};
+		c->verifies[m] = (struct crypto_verify){.curve = v->curve,
+							.key = v->key,
+							.public_key = v->public_key,
+							.digest = c->digests[m],
+							.signature = v->signature};
+		m++;
+	}
+	if (m == 0)
+		return 0;
+	crypto_hash_burst(c->backend, c->hashes, m);
+	crypto_verify_burst(c->backend, c->verifies, m);
+	for (unsigned int i = 0; i < m; i++) {
+		const struct au_verify *v = &c->owners[i]->verifies[wave];
+
+		c->owners[i]->cause =
+			(uint8_t)cause_of(c->verifies[i].status, v->bad_signature, v->bad_key);
+	}
+	au_count(&c->counters.events[AU_COUNT_VERIFIES], m);
+	return m;
+}
+
+/* Step 2's second half: RAND_AU, an ephemeral key pair, AU_Signature. */
+static void run_step2(struct au_crypto *c, struct au_job **jobs, unsigned int n)
+{
+	unsigned int m = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct au_job *job = jobs[i];
+
+		if (job->kind != AU_JOB_ATTACH || job->cause != WIRE_CAUSE_NONE)
+			continue;
+		c->owners[m] = job;
+		c->keypairs[m++] = (struct crypto_keypair){
+			.curve = job->curve, .private_key = job->sk_au, .public_key = job->pk_au};
+	}
+	if (m == 0)
+		return;
+	bool random = RAND_bytes(c->rands[0], (int)(m * sizeof(c->rands[0]))) == 1;
+
+	crypto_keypair_burst(c->backend, c->keypairs, m);
+	for (unsigned int i = 0; i < m; i++) {
+		struct au_job *job = c->owners[i];
+		uint8_t *p = c->signed_data[i];
+
+		memcpy(job->rand_au, c->rands[i], 16);
+		memcpy(p, job->rand_ue, 16);
+		memcpy(p + 16, job->rand_au, 16);
+		p[32] = 0x04;
+		memcpy(p + 33, job->pk_au, CRYPTO_POINT_SIZE);
+		c->hashes[i] = (struct crypto_hash){span_make(p, AU_SIGNED_SIZE), c->digests[i]};
+		c->signs[i] = (struct crypto_sign){.curve = job->curve,
+						   .key = job->sign_key,
+						   .digest = c->digests[i],
+						   .signature = job->au_signature};
+	}
+	crypto_hash_burst(c->backend, c->hashes, m);
+	crypto_sign_burst(c->backend, c->signs, m);
+	for (unsigned int i = 0; i < m; i++)
+		if (!random || c->keypairs[i].status != CRYPTO_OK ||
+		    c->signs[i].status != CRYPTO_OK) {
+			c->owners[i]->cause = WIRE_CAUSE_INTERNAL;
+			wipe(c->owners[i]->sk_au, CRYPTO_SCALAR_SIZE);
+		}
+}
+
+/* Step 6's second half: the x-coordinate that Ksession is made of. */
+static void run_step6(struct au_crypto *c, struct au_job **jobs, unsigned int n)
+{
+	unsigned int m = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct au_job *job = jobs[i];
+
+		if (job->kind != AU_JOB_RESPONSE)
+			continue;
+		if (job->cause == WIRE_CAUSE_NONE) {
+			c->owners[m] = job;
+			c->ecdhs[m++] = (struct crypto_ecdh){.curve = job->curve,
+							     .private_key = job->sk_au,
+							     .public_key = job->pk_ue,
+							     .z = job->z};
+		}
+	}
+	if (m > 0)
+		crypto_ecdh_burst(c->backend, c->ecdhs, m);
+	for (unsigned int i = 0; i < m; i++)
+		c->owners[i]->cause = (uint8_t)cause_of(c->ecdhs[i].status, WIRE_CAUSE_INTERNAL,
+							WIRE_CAUSE_PK_UE);
+	for (unsigned int i = 0; i < n; i++)
+		if (jobs[i]->kind == AU_JOB_RESPONSE)
+			wipe(jobs[i]->sk_au, CRYPTO_SCALAR_SIZE);
+}
+
+void au_crypto_run(struct au_crypto *c, struct au_job **jobs, unsigned int n)
+{
+	run_fingerprints(c, jobs, n);
+	for (unsigned int wave = 0; wave < AU_JOB_VERIFIES; wave++)
+		if (run_verify_wave(c, jobs, n, wave) == 0)
+			break;
+	run_step2(c, jobs, n);
+	run_step6(c, jobs, n);
+	au_count(&c->counters.events[AU_COUNT_CRYPTO_JOBS], n);
+}
+
+unsigned int au_crypto_poll(struct au_crypto *c)
+{
+	struct au_job *jobs[AU_BURST];
+	unsigned int n = rte_ring_dequeue_burst(c->in, (void **)jobs, AU_BURST, NULL);
+
+	if (n == 0)
+		return 0;
+	au_crypto_run(c, jobs, n);
+	/* A control ring holds as many as there are jobs: this cannot fail, and if it did, the job
+	 * would be lost, which the counter would say. */
+	for (unsigned int i = 0; i < n; i++)
+		if (rte_ring_enqueue(c->shared->control_rings[jobs[i]->shard], jobs[i]) != 0) {
+			au_count(&c->counters.events[AU_COUNT_CONTROL_RING_FULL], 1);
+			wipe(jobs[i], offsetof(struct au_job, buffer));
+			rte_mempool_put(c->shared->jobs, jobs[i]);
+		}
+	return n;
+}
+
+struct au_crypto *au_crypto_create(struct au_shared *shared, unsigned int index, int numa_node,
+				   const char **why)
+{
+	struct au_crypto *c =
+		rte_zmalloc_socket("au_crypto", sizeof(*c), RTE_CACHE_LINE_SIZE, numa_node);
+
+	*why = "no memory for the crypto stage";
+	if (!c)
+		return NULL;
+	c->shared = shared;
+	c->in = shared->crypto_rings[index];
+	c->backend = crypto_create(shared->config->crypto_backend, why);
+	if (!c->backend) {
+		rte_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void au_crypto_destroy(struct au_crypto *c)
+{
+	if (!c)
+		return;
+	crypto_destroy(c->backend);
+	wipe(c, sizeof(*c));
+	rte_free(c);
+}
+
+struct au_counters *au_crypto_counters(struct au_crypto *c)
+{
+	return &c->counters;
+}
+
+const struct crypto *au_crypto_backend(const struct au_crypto *c)
+{
+	return c->backend;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What the authenticator says of itself: sums over its stages, and telemetry.
+ */
+#include <stdio.h>
+
+#include <rte_telemetry.h>
+
+#include "au/instance.h"
+
+uint64_t au_event(const struct au *au, enum au_counter counter)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < au->n_workers; i++)
+		sum += __atomic_load_n(&au_worker_counters(au->workers[i])->events[counter],
+				       __ATOMIC_RELAXED);
+	for (unsigned int i = 0; i < au->n_cryptos; i++)
+		sum += __atomic_load_n(&au_crypto_counters(au->cryptos[i])->events[counter],
+				       __ATOMIC_RELAXED);
+	for (unsigned int i = 0; i < au->n_controls; i++)
+		sum += __atomic_load_n(&au_control_counters(au->controls[i])->events[counter],
+				       __ATOMIC_RELAXED);
+	return sum;
+}
+
+uint64_t au_cause(const struct au *au, enum wire_cause cause)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < au->n_workers; i++)
+		sum += __atomic_load_n(&au_worker_counters(au->workers[i])->causes[cause],
+				       __ATOMIC_RELAXED);
+	for (unsigned int i = 0; i < au->n_controls; i++)
+		sum += __atomic_load_n(&au_control_counters(au->controls[i])->causes[cause],
+				       __ATOMIC_RELAXED);
+	return sum;
+}
+
+uint64_t au_net_counter(const struct au *au, enum net_counter counter)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < au->n_workers; i++)
+		sum += au_worker_net_counter(au->workers[i], counter);
+	return sum;
+}
+
+unsigned int au_ues(const struct au *au, enum ue_state state)
+{
+	unsigned int sum = 0;
+
+	for (unsigned int i = 0; i < au->n_controls; i++)
+		sum += ue_table_count(au->shared.tables[i], state);
+	return sum;
+}
+
+const char *au_backend(const struct au *au)
+{
+	return crypto_backend_name(au_crypto_backend(au->cryptos[0]));
+}
+
+const char *au_backend_reason(const struct au *au)
+{
+	return crypto_backend_reason(au_crypto_backend(au->cryptos[0]));
+}
+
+bool au_lcore(const struct au *au, unsigned int i, unsigned int *lcore, uint64_t *busy,
+	      uint64_t *idle)
+{
+	if (i >= au->n_lcores)
+		return false;
+	*lcore = au->lcores[i].lcore;
+	*busy = __atomic_load_n(&au->lcores[i].busy, __ATOMIC_RELAXED);
+	*idle = __atomic_load_n(&au->lcores[i].idle, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* ---------------------------------------------------------------- telemetry */
+
+/* DPDK calls back without an argument of ours: one instance a process. */
+static const struct au *telemetry_au;
+
+static int on_counters(const char *command, const char *parameters, struct rte_tel_data *d)
+{
+	(void)command;
+	(void)parameters;
+	rte_tel_data_start_dict(d);
+	for (unsigned int i = 0; i < AU_COUNTER_N; i++)
+		rte_tel_data_add_dict_u64(d, au_counter_name(i),
+					  au_event(telemetry_au, (enum au_counter)i));
+	return 0;
+}
+
+static int on_causes(const char *command, const char *parameters, struct rte_tel_data *d)
+{
+	(void)command;
+	(void)parameters;
+	rte_tel_data_start_dict(d);
+	for (unsigned int i = 1; i < WIRE_CAUSE_LIMIT; i++)
+		if (strcmp(wire_cause_name(i), "unassigned") != 0)
+			rte_tel_data_add_dict_u64(d, wire_cause_name(i),
+						  au_cause(telemetry_au, (enum wire_cause)i));
+	return 0;
+}
+
+static int on_net(const char *command, const char *parameters, struct rte_tel_data *d)
+{
+	(void)command;
+	(void)parameters;
+	rte_tel_data_start_dict(d);
+	for (unsigned int i = 0; i < NET_COUNTER_N; i++)
+		rte_tel_data_add_dict_u64(d, net_counter_name(i),
+					  au_net_counter(telemetry_au, (enum net_counter)i));
+	return 0;
+}
+
+static int on_ues(const char *command, const char *parameters, struct rte_tel_data *d)
+{
+	(void)command;
+	(void)parameters;
+	rte_tel_data_start_dict(d);
+	for (unsigned int i = 0; i < UE_STATE_N; i++)
+		rte_tel_data_add_dict_u64(d, ue_state_name((enum ue_state)i),
+					  au_ues(telemetry_au, (enum ue_state)i));
+	rte_tel_data_add_dict_u64(d, "octets-per-ue", ue_table_octets_per_ue());
+	return 0;
+}
+
+static int on_lcores(const char *command, const char *parameters, struct rte_tel_data *d)
+{
+	unsigned int lcore;
+	uint64_t busy, idle;
+	char name[32];
+
+	(void)command;
+	(void)parameters;
+	rte_tel_data_start_dict(d);
+	for (unsigned int i = 0; au_lcore(telemetry_au, i, &lcore, &busy, &idle); i++) {
+		snprintf(name, sizeof(name), "lcore-%u-busy-cycles", lcore);
+		rte_tel_data_add_dict_u64(d, name, busy);
+		snprintf(name, sizeof(name), "lcore-%u-idle-cycles", lcore);
+		rte_tel_data_add_dict_u64(d, name, idle);
+	}
+	return 0;
+}
+
+static int on_info(const char *command, const char *parameters, struct rte_tel_data *d)
+{
+	(void)command;
+	(void)parameters;
+	rte_tel_data_start_dict(d);
+	rte_tel_data_add_dict_string(d, "name", telemetry_au->shared.config->name);
+	rte_tel_data_add_dict_string(d, "backend", au_backend(telemetry_au));
+	rte_tel_data_add_dict_string(d, "backend-reason", au_backend_reason(telemetry_au));
+	rte_tel_data_add_dict_string(d, "serving-network", telemetry_au->shared.serving_network);
+	return 0;
+}
+
+void au_telemetry_register(struct au *au)
+{
+	telemetry_au = au;
+	rte_telemetry_register_cmd("/cpau/info", on_info, "Name, crypto backend, serving network");
+	rte_telemetry_register_cmd("/cpau/counters", on_counters, "Events, summed over the stages");
+	rte_telemetry_register_cmd("/cpau/causes", on_causes, "Refusals and drops by cause");
+	rte_telemetry_register_cmd("/cpau/net", on_net, "Packets by what became of them");
+	rte_telemetry_register_cmd("/cpau/ues", on_ues, "UE contexts by state");
+	rte_telemetry_register_cmd("/cpau/lcores", on_lcores, "Busy and idle cycles of each lcore");
+}

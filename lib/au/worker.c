@@ -1,0 +1,691 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The worker stage: from packets to jobs. It parses, checks certificates but for their signatures,
+ * and writes down for the crypto stage what is left to compute. What it can refuse, it refuses
+ * here, before any cryptography. It writes nothing that another lcore writes.
+ */
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <time.h>
+
+#include "au/worker.h"
+
+static void count(struct au_worker *w, enum au_counter counter)
+{
+	au_count(&w->counters.events[counter], 1);
+}
+
+static void count_cause(struct au_worker *w, enum wire_cause cause)
+{
+	au_count(&w->counters.causes[cause], 1);
+}
+
+/* ---------------------------------------------------------------- jobs */
+
+/* New attaches leave the reserve to what was started before them. */
+static struct au_job *job_take(struct au_worker *w, const struct worker_record *r,
+			       bool may_use_reserve)
+{
+	struct au_shared *shared = w->shared;
+	void *object;
+
+	if (!may_use_reserve && w->jobs_free <= shared->jobs_reserve)
+		return NULL;
+	if (rte_mempool_get(shared->jobs, &object) != 0) {
+		count(w, AU_COUNT_JOBS_EXHAUSTED);
+		return NULL;
+	}
+	struct au_job *job = object;
+
+	if (w->jobs_free > 0)
+		w->jobs_free--;
+	memset(job, 0, offsetof(struct au_job, verifies));
+	job->hash_must_match = 0;
+	job->buffer_len = 0;
+	job->epoch = (uint8_t)w->trust->epoch;
+	job->an = r->an;
+	job->an_ue_id = r->record.an_ue_id;
+	job->au_ue_id = r->record.au_ue_id;
+	job->record_type = r->record.type;
+	job->received = w->tsc;
+	job->peer = r->peer;
+	au_count(&w->jobs_of_epoch[job->epoch], 1);
+	return job;
+}
+
+/* To control, past the crypto stage. */
+static void job_to_control(struct au_worker *w, struct au_job *job)
+{
+	if (rte_ring_enqueue(w->shared->control_rings[job->shard], job) == 0)
+		return;
+	count(w, AU_COUNT_CONTROL_RING_FULL);
+	w->jobs_of_epoch[job->epoch]--;
+	rte_mempool_put(w->shared->jobs, job);
+}
+
+static void job_to_crypto(struct au_worker *w, struct au_job *job)
+{
+	struct au_shared *shared = w->shared;
+
+	/* Round robin over the crypto stages; the next one when the first is full. */
+	for (unsigned int i = 0; i < shared->n_crypto; i++) {
+		unsigned int at = w->next_crypto++ % shared->n_crypto;
+
+		if (rte_ring_enqueue(shared->crypto_rings[at], job) == 0)
+			return;
+	}
+	count(w, AU_COUNT_CRYPTO_RING_FULL);
+	wipe(job->sk_au, sizeof(job->sk_au));
+	job->kind = AU_JOB_REFUSE;
+	job->cause = WIRE_CAUSE_CONGESTION;
+	job_to_control(w, job);
+}
+
+static unsigned int shard_of_eid(const struct au_worker *w, const uint8_t eid[16])
+{
+	return (unsigned int)((load_be64(eid + 8) * UINT64_C(0x9e3779b97f4a7c15) >> 32) %
+			      w->shared->n_shards);
+}
+
+static unsigned int shard_of_ue_id(const struct au_worker *w, uint64_t au_ue_id)
+{
+	return ue_id_shard(au_ue_id) % w->shared->n_shards;
+}
+
+/* Refuses through control, which alone talks to ANs. The job may be one under construction. */
+static void refuse(struct au_worker *w, const struct worker_record *r, struct au_job *job,
+		   uint8_t nas_type, enum wire_cause cause)
+{
+	if (!job)
+		job = job_take(w, r, true);
+	if (!job) {
+		count_cause(w, cause);
+		return;
+	}
+	wipe(job->sk_au, sizeof(job->sk_au));
+	job->kind = AU_JOB_REFUSE;
+	job->nas_type = nas_type;
+	job->cause = (uint8_t)cause;
+	job->shard = (uint8_t)shard_of_ue_id(w, r->record.au_ue_id);
+	job_to_control(w, job);
+}
+
+/* True the first time that this tag is seen within a second. A UE repeats itself after seconds;
+ * what comes sooner was duplicated on the way, and its answer is being made. */
+static bool in_flight_enter(struct au_worker *w, uint64_t a, uint64_t b)
+{
+	uint64_t tag = (a ^ (b << 17 | b >> 47)) * UINT64_C(0x9e3779b97f4a7c15);
+	struct in_flight *f = &w->in_flight[tag >> 50];
+
+	if (f->tag == tag && w->tsc - f->tsc < w->shared->tsc_hz)
+		return false;
+	f->tag = tag;
+	f->tsc = w->tsc;
+	return true;
+}
+
+/* ---------------------------------------------------------------- certificates */
+
+static enum wire_cause cause_of(enum pki_error e)
+{
+	switch (e) {
+	case PKI_OK:
+		return WIRE_CAUSE_NONE;
+	case PKI_MALFORMED:
+		return WIRE_CAUSE_CERT_MALFORMED;
+	case PKI_UNSUPPORTED:
+		return WIRE_CAUSE_CERT_UNSUPPORTED;
+	case PKI_EXPIRED:
+		return WIRE_CAUSE_CERT_EXPIRED;
+	case PKI_NOT_YET_VALID:
+		return WIRE_CAUSE_CERT_NOT_YET_VALID;
+	case PKI_POLICY:
+		return WIRE_CAUSE_CERT_POLICY;
+	case PKI_USAGE:
+		return WIRE_CAUSE_CERT_USAGE;
+	case PKI_EID:
+		return WIRE_CAUSE_CERT_EID;
+	case PKI_EID_CHECK:
+		return WIRE_CAUSE_CERT_EID_CHECK;
+	case PKI_NAME_CONSTRAINT:
+		return WIRE_CAUSE_CERT_NAME_CONSTRAINT;
+	case PKI_ISSUER_MISMATCH:
+		return WIRE_CAUSE_CERT_ISSUER_MISMATCH;
+	case PKI_UNKNOWN_CI:
+		return WIRE_CAUSE_CERT_UNKNOWN_CI;
+	case PKI_REVOKED:
+		return WIRE_CAUSE_CERT_REVOKED;
+	case PKI_EID_DENIED:
+		return WIRE_CAUSE_CERT_EID_DENIED;
+	case PKI_CURVE:
+		return WIRE_CAUSE_CERT_CURVE;
+	case PKI_KEY:
+		return WIRE_CAUSE_CERT_KEY;
+	default:
+		return WIRE_CAUSE_CERT_UNSUPPORTED;
+	}
+}
+
+static void add_verify(struct au_job *job, enum crypto_curve curve, const struct crypto_key *key,
+		       const uint8_t *public_key, struct span message, const uint8_t *signature,
+		       enum wire_cause bad_signature, enum wire_cause bad_key)
+{
+	struct au_verify *v = &job->verifies[job->n_verifies++];
+
+	v->curve = curve;
+	v->key = key;
+	if (public_key)
+		memcpy(v->public_key, public_key, CRYPTO_POINT_SIZE);
+	memcpy(v->signature, signature, CRYPTO_SIGNATURE_SIZE);
+	v->message = message;
+	v->bad_signature = bad_signature;
+	v->bad_key = bad_key;
+}
+
+/* A certificate's own signature, by a key that is prepared or given. */
+static void add_verify_cert(struct au_job *job, const struct pki_cert *cert,
+			    const struct crypto_key *key, const uint8_t *public_key,
+			    enum wire_cause bad_signature)
+{
+	add_verify(job, cert->curve, key, public_key, cert->tbs, cert->signature, bad_signature,
+		   WIRE_CAUSE_CERT_KEY);
+}
+
+/* Everything about Cert_eUICC but who signed it. */
+static enum wire_cause check_cert_euicc(struct au_worker *w, const struct pki_cert *cert)
+{
+	enum pki_error e = pki_cert_check(cert, PKI_ROLE_EUICC, w->now);
+
+	if (e == PKI_OK && pki_trust_is_denied(w->trust->pki, cert->eid))
+		e = PKI_EID_DENIED;
+	return cause_of(e);
+}
+
+/* That this issuer may have issued it, and did not take it back. */
+static enum wire_cause check_issued(struct au_worker *w, const struct pki_cert *cert,
+				    const struct pki_cert *issuer)
+{
+	enum pki_error e = pki_cert_issued_by(cert, issuer);
+
+	if (e == PKI_OK && pki_trust_is_revoked(w->trust->pki, issuer->ski, cert->serial))
+		e = PKI_REVOKED;
+	return cause_of(e);
+}
+
+/* ---------------------------------------------------------------- step 1 */
+
+/* Which cross-certificate leads the UE from a CI that it trusts to Cert_AU. */
+static int choose_cross(const struct au_worker *w, const struct wire_message *m,
+			const struct pki_issuer *eum, enum crypto_curve curve)
+{
+	const struct pki_trust *pki = w->trust->pki;
+
+	if (wire_has(m, WIRE_IE_CI_PKID_LIST)) {
+		struct span list = m->ie[WIRE_IE_CI_PKID_LIST];
+
+		for (size_t at = 0; at + 20 <= list.n; at += 20) {
+			int cross = pki_trust_cross_for_ci(pki, span_make(list.p + at, 20));
+
+			if (cross >= 0)
+				return cross;
+		}
+	}
+	while (eum && eum->parent)
+		eum = eum->parent;
+	if (eum) {
+		int cross = pki_trust_cross_for_ci(pki, eum->cert.ski);
+
+		if (cross >= 0)
+			return cross;
+	}
+	return pki_trust_cross_default(pki, curve);
+}
+
+/* Everything in step 2 that is not arithmetic. */
+static enum wire_cause prepare_attach(struct au_worker *w, const struct wire_message *m,
+				      const struct pki_cert *cert, struct au_job *job)
+{
+	struct span capability = m->ie[WIRE_IE_UE_SECURITY_CAPABILITY];
+	enum wire_cause cause = check_cert_euicc(w, cert);
+	uint8_t nia, nea;
+
+	if (cause != WIRE_CAUSE_NONE)
+		return cause;
+	if (!w->trust->au[cert->curve].present)
+		return WIRE_CAUSE_CERT_CURVE;
+	if (!au_choose_algorithms(w->shared->config, capability.p, capability.n, &nia, &nea))
+		return WIRE_CAUSE_NO_COMMON_ALGORITHM;
+
+	/* With a known issuer a stranger's certificate is found out by the first, cheap check. */
+	const struct pki_issuer *eum = pki_trust_find_eum(w->trust->pki, cert->aki, cert->issuer);
+
+	if (eum) {
+		cause = check_issued(w, cert, &eum->cert);
+		if (cause != WIRE_CAUSE_NONE)
+			return cause;
+		add_verify_cert(job, cert, eum->key, NULL, WIRE_CAUSE_SIGNATURE_EUICC);
+		job->cert_euicc_verified = 1;
+	}
+	uint8_t signed_data[32];
+
+	memcpy(signed_data, job->rand_ue, 16);
+	memcpy(signed_data + 16, cert->eid, 16);
+	add_verify(job, cert->curve, NULL, cert->public_key,
+		   au_job_keep(job, span_make(signed_data, sizeof(signed_data))),
+		   m->ie[WIRE_IE_UE_SIGNATURE1].p, WIRE_CAUSE_SIGNATURE_UE1, WIRE_CAUSE_CERT_KEY);
+	job->capability_len = (uint8_t)capability.n;
+	memcpy(job->capability, capability.p, capability.n);
+	job->nia = nia;
+	job->nea = nea;
+	job->curve = (uint8_t)cert->curve;
+	job->cross = (int16_t)choose_cross(w, m, eum, cert->curve);
+	job->sign_key = w->trust->au[cert->curve].sign_key;
+	memcpy(job->device_key, cert->public_key, CRYPTO_POINT_SIZE);
+	return WIRE_CAUSE_NONE;
+}
+
+static void on_attach_request(struct au_worker *w, const struct worker_record *r,
+			      const struct wire_message *m)
+{
+	const uint8_t type = WIRE_NAS_ATTACH_REQUEST;
+	struct pki_cert cert;
+
+	count(w, AU_COUNT_ATTACH_REQUESTS);
+	if (m->ie[WIRE_IE_ATTACH_TYPE].p[0] != 1) {
+		refuse(w, r, NULL, type, WIRE_CAUSE_IE_BAD_VALUE);
+		return;
+	}
+	if (atomic_load_explicit(&w->shared->mode, memory_order_relaxed) != AU_RUNNING) {
+		refuse(w, r, NULL, type, WIRE_CAUSE_SHUTTING_DOWN);
+		return;
+	}
+	struct au_job *job = job_take(w, r, false);
+
+	if (!job) {
+		refuse(w, r, NULL, type, WIRE_CAUSE_CONGESTION);
+		return;
+	}
+	memcpy(job->rand_ue, m->ie[WIRE_IE_RAND_UE].p, sizeof(job->rand_ue));
+	job->cert_euicc = au_job_keep(job, m->ie[WIRE_IE_CERT_EUICC]);
+
+	enum wire_cause cause = cause_of(pki_cert_parse(&cert, job->cert_euicc));
+
+	if (cause == WIRE_CAUSE_NONE && !cert.has_eid)
+		cause = WIRE_CAUSE_CERT_EID;
+	if (cause != WIRE_CAUSE_NONE) {
+		refuse(w, r, job, type, cause);
+		return;
+	}
+	memcpy(job->eid, cert.eid, sizeof(job->eid));
+	job->shard = (uint8_t)shard_of_eid(w, cert.eid);
+
+	/* Replays and retransmissions are told before anything dear. */
+	const struct ue_table *table = w->shared->tables[job->shard];
+
+	if (ue_table_rand_seen(table, job->rand_ue, job->eid, w->tick)) {
+		job->kind = AU_JOB_RETRY;
+		job_to_control(w, job);
+		return;
+	}
+	if (ue_table_room(table) == 0) {
+		refuse(w, r, job, type, WIRE_CAUSE_UE_TABLE_FULL);
+		return;
+	}
+	cause = prepare_attach(w, m, &cert, job);
+	if (cause != WIRE_CAUSE_NONE) {
+		refuse(w, r, job, type, cause);
+		return;
+	}
+	if (!in_flight_enter(w, load_be64(job->rand_ue), (uint64_t)r->an << 32 | job->an_ue_id)) {
+		count(w, AU_COUNT_IN_FLIGHT_DUPLICATES);
+		w->jobs_of_epoch[job->epoch]--;
+		rte_mempool_put(w->shared->jobs, job);
+		return;
+	}
+	job->kind = AU_JOB_ATTACH;
+	job->nas_type = type;
+	job_to_crypto(w, job);
+}
+
+/* ---------------------------------------------------------------- step 5 */
+
+/* The chain above a Cert_eUICC whose issuer is not known: Cert_EUM (and SubCA) up to a CI. */
+static enum wire_cause prepare_unknown_chain(struct au_worker *w, struct au_job *job,
+					     const struct pki_cert *euicc,
+					     const struct pki_cert *eum,
+					     const struct pki_cert *subca)
+{
+	const struct pki_issuer *ci = pki_trust_find_ci(w->trust->pki, eum->aki, eum->issuer);
+	const struct pki_cert *issuer = subca ? subca : eum;
+
+	if (!ci)
+		return WIRE_CAUSE_CERT_UNKNOWN_CI;
+	enum pki_error e = pki_cert_check(eum, PKI_ROLE_EUM, w->now);
+
+	if (e == PKI_OK && subca)
+		e = pki_cert_check(subca, PKI_ROLE_EUM_SUBCA, w->now);
+	if (e != PKI_OK)
+		return cause_of(e);
+	enum wire_cause cause = check_issued(w, eum, &ci->cert);
+
+	if (cause == WIRE_CAUSE_NONE && subca)
+		cause = check_issued(w, subca, eum);
+	if (cause == WIRE_CAUSE_NONE)
+		cause = check_issued(w, euicc, issuer);
+	if (cause != WIRE_CAUSE_NONE)
+		return cause;
+	add_verify_cert(job, eum, ci->key, NULL, WIRE_CAUSE_SIGNATURE_EUM);
+	if (subca)
+		add_verify_cert(job, subca, NULL, eum->public_key, WIRE_CAUSE_SIGNATURE_EUM);
+	add_verify_cert(job, euicc, NULL, issuer->public_key, WIRE_CAUSE_SIGNATURE_EUICC);
+	job->eum_learnable = 1;
+	return WIRE_CAUSE_NONE;
+}
+
+/* The three certificates of step 5. */
+static enum wire_cause prepare_chain(struct au_worker *w, const struct wire_message *m,
+				     const struct ue_half_open *h, struct au_job *job)
+{
+	struct pki_cert euicc, eum, subca;
+	bool has_subca = wire_has(m, WIRE_IE_CERT_EUM_SUBCA);
+	enum pki_error e;
+
+	job->cert_eum = au_job_keep(job, m->ie[WIRE_IE_CERT_EUM]);
+	if (has_subca)
+		job->cert_subca = au_job_keep(job, m->ie[WIRE_IE_CERT_EUM_SUBCA]);
+	e = pki_cert_parse(&euicc, job->cert_euicc);
+	if (e == PKI_OK)
+		e = pki_cert_parse(&eum, job->cert_eum);
+	if (e == PKI_OK && has_subca)
+		e = pki_cert_parse(&subca, job->cert_subca);
+	if (e != PKI_OK)
+		return cause_of(e);
+	/* Again, as lists may have changed since step 1. */
+	enum wire_cause cause = check_cert_euicc(w, &euicc);
+
+	if (cause != WIRE_CAUSE_NONE)
+		return cause;
+	const struct pki_cert *issuer = has_subca ? &subca : &eum;
+	const struct pki_issuer *known = pki_trust_find_eum(w->trust->pki, euicc.aki, euicc.issuer);
+
+	/* A known EUM that is sent octet for octet needs no second verification. */
+	if (known && span_equal(known->cert.der, issuer->der)) {
+		cause = check_issued(w, &euicc, &known->cert);
+		if (cause == WIRE_CAUSE_NONE && !h->cert_euicc_verified)
+			add_verify_cert(job, &euicc, known->key, NULL, WIRE_CAUSE_SIGNATURE_EUICC);
+		return cause;
+	}
+	return prepare_unknown_chain(w, job, &euicc, &eum, has_subca ? &subca : NULL);
+}
+
+static enum wire_cause prepare_response(struct au_worker *w, const struct wire_message *m,
+					const struct ue_view *view, struct au_job *job)
+{
+	const struct ue_half_open *h = &view->half_open;
+	struct span pk_ue = m->ie[WIRE_IE_PK_UE];
+	uint8_t signed_data[16 + 65];
+
+	if (memcmp(m->ie[WIRE_IE_RAND_AU].p, h->rand_au, sizeof(h->rand_au)) != 0)
+		return WIRE_CAUSE_RAND_MISMATCH;
+	if (pk_ue.p[0] != 0x04)
+		return WIRE_CAUSE_PK_UE;
+	job->cert_euicc = au_job_keep(job, m->ie[WIRE_IE_CERT_EUICC]);
+	job->hash_must_match = 1;
+	memcpy(job->expected_hash, h->cert_euicc_hash, sizeof(job->expected_hash));
+	enum wire_cause cause = prepare_chain(w, m, h, job);
+
+	if (cause != WIRE_CAUSE_NONE)
+		return cause;
+	memcpy(signed_data, h->rand_au, 16);
+	memcpy(signed_data + 16, pk_ue.p, 65);
+	add_verify(job, h->curve, NULL, h->device_key,
+		   au_job_keep(job, span_make(signed_data, sizeof(signed_data))),
+		   m->ie[WIRE_IE_UE_SIGNATURE2].p, WIRE_CAUSE_SIGNATURE_UE2, WIRE_CAUSE_CERT_KEY);
+	job->curve = h->curve;
+	memcpy(job->eid, view->eid, sizeof(job->eid));
+	memcpy(job->pk_ue, pk_ue.p + 1, CRYPTO_POINT_SIZE);
+	memcpy(job->sk_au, h->sk_au, sizeof(job->sk_au));
+	return WIRE_CAUSE_NONE;
+}
+
+static void on_authentication_response(struct au_worker *w, const struct worker_record *r,
+				       const struct wire_message *m)
+{
+	const uint8_t type = WIRE_NAS_AUTHENTICATION_RESPONSE;
+	unsigned int shard = ue_id_shard(r->record.au_ue_id);
+	struct ue_view view;
+
+	count(w, AU_COUNT_AUTH_RESPONSES);
+	/* A context that is gone, or that awaits something else, or of another connection: the run
+	 * is over, or never was this connection's. */
+	if (shard >= w->shared->n_shards ||
+	    !ue_table_read(w->shared->tables[shard], r->record.au_ue_id, &view)) {
+		count_cause(w, r->record.au_ue_id == 0 ? WIRE_CAUSE_OUT_OF_ORDER
+						       : WIRE_CAUSE_UE_UNKNOWN);
+		return;
+	}
+	if (view.state != UE_AUTHENTICATION || view.an != r->an ||
+	    view.an_ue_id != r->record.an_ue_id) {
+		count_cause(w, WIRE_CAUSE_REPLAYED_RESPONSE);
+		wipe(&view, sizeof(view));
+		return;
+	}
+	if (!in_flight_enter(w, r->record.au_ue_id, UINT64_C(1) << 40)) {
+		count(w, AU_COUNT_IN_FLIGHT_DUPLICATES);
+		wipe(&view, sizeof(view));
+		return;
+	}
+	struct au_job *job = job_take(w, r, true);
+
+	if (job) {
+		enum wire_cause cause = prepare_response(w, m, &view, job);
+
+		job->shard = (uint8_t)shard;
+		if (cause != WIRE_CAUSE_NONE) {
+			refuse(w, r, job, type, cause);
+		} else {
+			job->kind = AU_JOB_RESPONSE;
+			job->nas_type = type;
+			job_to_crypto(w, job);
+		}
+	}
+	wipe(&view, sizeof(view));
+}
+
+/* ---------------------------------------------------------------- records */
+
+static void pass_on(struct au_worker *w, const struct worker_record *r, enum au_job_kind kind,
+		    unsigned int shard)
+{
+	struct au_job *job = job_take(w, r, true);
+
+	if (!job)
+		return;
+	job->kind = (uint8_t)kind;
+	job->shard = (uint8_t)shard;
+	if (au_job_keep(job, r->record.payload).n != r->record.payload.n) {
+		refuse(w, r, job, 0, WIRE_CAUSE_IE_TOO_LONG);
+		return;
+	}
+	job_to_control(w, job);
+}
+
+static void on_uplink_nas(struct au_worker *w, const struct worker_record *r)
+{
+	struct span nas = r->record.payload;
+	struct wire_message m;
+
+	/* Steps 1 and 5 are plain and dear, and handled here; the rest is control's. */
+	uint8_t type = nas.n >= 3 && nas.p[0] == WIRE_EPD_5GMM && nas.p[1] == 0 ? nas.p[2] : 0;
+
+	if (type == WIRE_NAS_ATTACH_REQUEST || type == WIRE_NAS_AUTHENTICATION_RESPONSE) {
+		enum wire_cause cause = wire_nas_decode(&m, nas);
+
+		if (cause != WIRE_CAUSE_NONE)
+			refuse(w, r, NULL, type, cause);
+		else if (type == WIRE_NAS_ATTACH_REQUEST)
+			on_attach_request(w, r, &m);
+		else
+			on_authentication_response(w, r, &m);
+		return;
+	}
+	if (r->record.au_ue_id == 0) {
+		/* No context: nothing but an ATTACH REQUEST makes sense. */
+		enum wire_cause cause = wire_nas_decode(&m, nas);
+
+		count_cause(w, cause != WIRE_CAUSE_NONE ? cause : WIRE_CAUSE_OUT_OF_ORDER);
+		return;
+	}
+	pass_on(w, r, AU_JOB_NAS, shard_of_ue_id(w, r->record.au_ue_id));
+}
+
+static void on_record(struct au_worker *w, const struct worker_record *r)
+{
+	count(w, AU_COUNT_RECORDS);
+	if (r->record.type == WIRE_AN_SETUP_REQUEST) {
+		pass_on(w, r, AU_JOB_RECORD, r->an % w->shared->n_shards);
+		return;
+	}
+	if (!atomic_load_explicit(&w->shared->an_ready[r->an], memory_order_acquire)) {
+		count_cause(w, WIRE_CAUSE_AN_NOT_SET_UP);
+		return;
+	}
+	switch (r->record.type) {
+	case WIRE_UPLINK_NAS:
+		on_uplink_nas(w, r);
+		return;
+	case WIRE_CONTEXT_SETUP_RESPONSE:
+	case WIRE_CONTEXT_SETUP_FAILURE:
+	case WIRE_SESSION_SETUP_RESPONSE:
+	case WIRE_SESSION_SETUP_FAILURE:
+	case WIRE_RELEASE_REQUEST:
+	case WIRE_RELEASE_COMPLETE:
+	case WIRE_ERROR_INDICATION:
+		pass_on(w, r, AU_JOB_RECORD, shard_of_ue_id(w, r->record.au_ue_id));
+		return;
+	default:
+		count_cause(w, WIRE_CAUSE_RECORD_UNKNOWN);
+	}
+}
+
+static void on_datagram(struct au_worker *w, const struct net_datagram *d)
+{
+	int an = au_an_find(w->shared->an_index, &d->from.addr);
+	struct worker_record r = {.peer = d->from};
+	struct wire_reader reader;
+
+	if (an < 0) {
+		count_cause(w, WIRE_CAUSE_AN_UNKNOWN);
+		return;
+	}
+	r.an = (uint16_t)an;
+	count(w, AU_COUNT_DATAGRAMS);
+	if (wire_reader_open(&reader, d->payload) == WIRE_CAUSE_NONE)
+		while (wire_reader_next(&reader, &r.record))
+			on_record(w, &r);
+	if (reader.cause != WIRE_CAUSE_NONE)
+		count_cause(w, reader.cause);
+}
+
+/* ---------------------------------------------------------------- packets */
+
+bool worker_known_source(void *arg, const struct net_addr *source)
+{
+	struct au_worker *w = arg;
+
+	if (au_an_find(w->shared->an_index, source) >= 0)
+		return true;
+	count_cause(w, WIRE_CAUSE_AN_UNKNOWN);
+	return false;
+}
+
+static void handle_packets(struct au_worker *w, struct worker_queue *q, struct rte_mbuf **packets,
+			   unsigned int n)
+{
+	struct net_datagram datagrams[NET_BURST];
+	struct rte_mbuf *answers[NET_BURST];
+
+	n = net_rx_burst(q->rx, packets, n, w->tsc, datagrams);
+	for (unsigned int i = 0; i < n; i++) {
+		on_datagram(w, &datagrams[i]);
+		rte_pktmbuf_free(datagrams[i].mbuf);
+	}
+	/* ARP, ND, echo: control alone transmits. */
+	n = net_rx_answers(q->rx, answers, NET_BURST);
+	for (unsigned int i = 0; i < n; i++) {
+		answers[i]->port = q->port_id;
+		if (rte_ring_enqueue(w->shared->answers, answers[i]) != 0) {
+			count(w, AU_COUNT_TX_DROPPED);
+			rte_pktmbuf_free(answers[i]);
+		}
+	}
+}
+
+/* Where the ethdev does not spread flows: each packet to the worker of its flow. Returns how many
+ * are our own, at the front of packets. */
+static unsigned int steer(struct au_worker *w, struct rte_mbuf **packets, unsigned int n)
+{
+	unsigned int own = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int to = net_flow_hash(packets[i]) % w->config.n_workers;
+
+		if (to == w->config.index) {
+			packets[own++] = packets[i];
+		} else if (rte_ring_enqueue(w->config.steering[to], packets[i]) == 0) {
+			count(w, AU_COUNT_STEERED);
+		} else {
+			count(w, AU_COUNT_STEER_DROPPED);
+			rte_pktmbuf_free(packets[i]);
+		}
+	}
+	return own;
+}
+
+/* Each worker has a queue, or at least a parser, for every port. */
+static struct worker_queue *queue_of_port(struct au_worker *w, uint16_t port_id)
+{
+	unsigned int i = 0;
+
+	while (i + 1 < w->n_queues && w->queues[i].port_id != port_id)
+		i++;
+	return &w->queues[i];
+}
+
+unsigned int au_worker_poll(struct au_worker *w)
+{
+	struct rte_mbuf *packets[NET_BURST];
+	unsigned int done = 0;
+
+	w->tsc = rte_rdtsc();
+	w->tick = au_tick(w->shared, w->tsc);
+	if (w->tsc >= w->next_clock) {
+		w->now = (int64_t)time(NULL); /* vDSO: no system call */
+		w->next_clock = w->tsc + w->shared->tsc_hz / 10;
+	}
+	w->trust = atomic_load_explicit(&w->shared->trust, memory_order_acquire);
+	w->jobs_free = rte_mempool_avail_count(w->shared->jobs);
+	for (unsigned int i = 0; i < w->n_queues; i++) {
+		struct worker_queue *q = &w->queues[i];
+		unsigned int n = 0;
+
+		if (q->queue != WORKER_NO_QUEUE)
+			n = rte_eth_rx_burst(q->port_id, q->queue, packets, NET_BURST);
+
+		done += n;
+		if (w->config.steering)
+			n = steer(w, packets, n);
+		if (n > 0)
+			handle_packets(w, q, packets, n);
+	}
+	if (w->config.steering && w->n_queues > 0) {
+		unsigned int n = rte_ring_dequeue_burst(w->config.steering[w->config.index],
+							(void **)packets, NET_BURST, NULL);
+
+		done += n;
+		for (unsigned int i = 0; i < n; i++)
+			handle_packets(w, queue_of_port(w, packets[i]->port), &packets[i], 1);
+	}
+	__atomic_store_n(&w->polls, w->polls + 1, __ATOMIC_RELEASE);
+	return done;
+}

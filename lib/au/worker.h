@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The worker stage's context, for its files only.
+ */
+#ifndef CPAU_AU_WORKER_H
+#define CPAU_AU_WORKER_H
+
+#include "au/stage.h"
+
+enum {
+	WORKER_QUEUES_MAX = 32,
+	WORKER_NO_QUEUE = UINT16_MAX, /* a parser alone, for what is steered here */
+	WORKER_IN_FLIGHT = 1 << 14,   /* direct-mapped: recent requests, by hash */
+};
+
+struct worker_queue {
+	uint16_t port_id, queue;
+	struct net_rx *rx;
+};
+
+/* A request that was passed on not long ago. */
+struct in_flight {
+	uint64_t tag;
+	uint64_t tsc;
+};
+
+struct au_worker {
+	struct au_shared *shared;
+	struct au_worker_config config;
+	unsigned int n_queues;
+	struct worker_queue queues[WORKER_QUEUES_MAX];
+	const struct au_trust *trust; /* of this poll */
+	int64_t now;		      /* unix time, seconds */
+	uint64_t tsc;
+	uint64_t next_clock;
+	uint64_t tick;
+	unsigned int next_crypto;
+	unsigned int jobs_free; /* as of the start of this poll, less what it took */
+	uint64_t polls;
+	uint64_t jobs_of_epoch[AU_EPOCHS];
+	struct au_counters counters;
+	struct in_flight in_flight[WORKER_IN_FLIGHT];
+};
+
+/* One record and whence it came. */
+struct worker_record {
+	struct wire_record record;
+	struct net_peer peer;
+	uint16_t an;
+};
+
+/* "Dropped at the first look": arg is the worker. */
+bool worker_known_source(void *arg, const struct net_addr *source);
+
+#endif

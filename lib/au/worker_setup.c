@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <rte_malloc.h>
+
+#include "au/worker.h"
+
+enum {
+	FRAGMENTED_MAX = 4096, /* datagrams under reassembly, a worker */
+	FRAGMENT_MS = 1000,
+};
+
+struct au_worker *au_worker_create(struct au_shared *shared, const struct au_worker_config *config)
+{
+	struct au_worker *w =
+		rte_zmalloc_socket("au_worker", sizeof(*w), RTE_CACHE_LINE_SIZE, config->numa_node);
+
+	if (w) {
+		w->shared = shared;
+		w->config = *config;
+	}
+	return w;
+}
+
+bool au_worker_add_queue(struct au_worker *w, unsigned int nif, uint16_t queue,
+			 struct rte_mempool *pool)
+{
+	struct worker_queue *q = &w->queues[w->n_queues];
+
+	if (w->n_queues == WORKER_QUEUES_MAX)
+		return false;
+	q->port_id = w->shared->nifs[nif].port_id;
+	q->queue = queue;
+	q->rx = net_rx_create(&(struct net_rx_config){
+		.nif = &w->shared->nifs[nif],
+		.nif_index = (uint8_t)nif,
+		.pool = pool,
+		.max_fragments = FRAGMENTED_MAX,
+		.fragment_ms = FRAGMENT_MS,
+		.numa_node = w->config.numa_node,
+		.known_source = worker_known_source,
+		.arg = w,
+	});
+	if (q->rx)
+		w->n_queues++;
+	return q->rx != NULL;
+}
+
+void au_worker_destroy(struct au_worker *w)
+{
+	if (!w)
+		return;
+	for (unsigned int i = 0; i < w->n_queues; i++)
+		net_rx_destroy(w->queues[i].rx);
+	rte_free(w);
+}
+
+struct au_counters *au_worker_counters(struct au_worker *w)
+{
+	return &w->counters;
+}
+
+uint64_t au_worker_net_counter(const struct au_worker *w, enum net_counter counter)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < w->n_queues; i++)
+		sum += __atomic_load_n(&net_rx_counters(w->queues[i].rx)[counter],
+				       __ATOMIC_RELAXED);
+	return sum;
+}
+
+uint64_t au_worker_polls(const struct au_worker *w)
+{
+	return __atomic_load_n(&w->polls, __ATOMIC_ACQUIRE);
+}
+
+uint64_t au_worker_jobs_of_epoch(const struct au_worker *w, unsigned int epoch)
+{
+	return __atomic_load_n(&w->jobs_of_epoch[epoch], __ATOMIC_ACQUIRE);
+}

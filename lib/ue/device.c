@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <openssl/rand.h>
+#include <stdio.h>
+
+#include "ue/device.h"
+
+enum {
+	ATTACH_TYPE_PROVISIONING = 1,
+	PDU_SESSION_ID = 1,
+	PTI = 1,
+	PDU_TYPE_IPV4 = 1,
+	REQUEST_INITIAL = 1,
+	PAYLOAD_N1_SM = 1,
+	CAUSE_5GMM_CAPABILITY = 23, /* UE security capabilities mismatch, TS 24.501 9.11.3.2 */
+};
+
+const char *device_state_name(enum device_state state)
+{
+	static const char *const names[DEVICE_STATE_N] = {
+		"idle",	      "attaching", "authenticating", "secured",
+		"registered", "attached",  "rejected",	     "refused-network",
+	};
+
+	return state < DEVICE_STATE_N ? names[state] : "?";
+}
+
+bool device_world_init(struct device_world *w, struct span cert_ci)
+{
+	return pki_cert_parse(&w->ci, cert_ci) == PKI_OK &&
+	       pki_cert_check(&w->ci, PKI_ROLE_CI, w->now) == PKI_OK;
+}
+
+bool device_world_serving_network(struct device_world *w, struct span name)
+{
+	/* "5G:mncXXX.mccYYY.3gppnetwork.org" -> "rsp.5gc.mncXXX.mccYYY.3gppnetwork.org" */
+	if (name.n < 4 || name.n >= sizeof(w->serving_network) || memcmp(name.p, "5G:", 3) != 0)
+		return false;
+	memcpy(w->serving_network, name.p, name.n);
+	w->serving_network[name.n] = '\0';
+	snprintf(w->realm, sizeof(w->realm), "rsp.5gc.%s", w->serving_network + 3);
+	return true;
+}
+
+static void send(struct device_world *w, const struct wire_message *m)
+{
+	size_t n = wire_encode(m, w->buffer, sizeof(w->buffer));
+
+	if (n > 0)
+		w->send(w->arg, w->buffer, n);
+}
+
+static void send_secured_at(struct device_world *w, struct device *d, enum sec_header header,
+			    uint32_t count, const struct wire_message *m)
+{
+	uint8_t plain[1024];
+	size_t n = wire_encode(m, plain, sizeof(plain)), length;
+
+	if (n > 0 &&
+	    sec_nas_protect(w->sec, &d->nas, SEC_UPLINK, count, header, span_make(plain, n),
+			    w->buffer, sizeof(w->buffer), &length) == SEC_OK)
+		w->send(w->arg, w->buffer, length);
+}
+
+static void send_secured(struct device_world *w, struct device *d, const struct wire_message *m)
+{
+	send_secured_at(w, d, SEC_HDR_INTEGRITY_CIPHERED, d->uplink_count++, m);
+}
+
+static void hash(struct device_world *w, const void *p, size_t n, uint8_t digest[32])
+{
+	crypto_hash_burst(w->crypto, &(struct crypto_hash){span_make(p, n), digest}, 1);
+}
+
+static void sign(struct device_world *w, const struct device *d, const void *p, size_t n,
+		 uint8_t signature[64])
+{
+	uint8_t digest[32];
+	struct crypto_sign op = {.curve = d->curve,
+				 .private_key = d->private_key,
+				 .digest = digest,
+				 .signature = signature};
+
+	hash(w, p, n, digest);
+	crypto_sign_burst(w->crypto, &op, 1);
+}
+
+static bool verify(struct device_world *w, enum crypto_curve curve, const uint8_t *public_key,
+		   const void *p, size_t n, const uint8_t *signature)
+{
+	uint8_t digest[32];
+	struct crypto_verify op = {
+		.curve = curve, .public_key = public_key, .digest = digest, .signature = signature};
+
+	hash(w, p, n, digest);
+	crypto_verify_burst(w->crypto, &op, 1);
+	return op.status == CRYPTO_OK;
+}
+
+/* ---------------------------------------------------------------- step 1 */
+
+void device_sign1(struct device_world *w, struct device *d)
+{
+	uint8_t signed_data[32];
+
+	memcpy(signed_data, d->rand_ue, 16);
+	memcpy(signed_data + 16, d->eid, 16);
+	sign(w, d, signed_data, sizeof(signed_data), d->ue_signature1);
+}
+
+size_t device_build_attach_request(struct device_world *w, const struct device *d, uint8_t *out,
+				   size_t size)
+{
+	struct wire_message m;
+	uint8_t type = ATTACH_TYPE_PROVISIONING;
+
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_ATTACH_REQUEST);
+	wire_set(&m, WIRE_IE_ATTACH_TYPE, &type, 1);
+	wire_set(&m, WIRE_IE_RAND_UE, d->rand_ue, sizeof(d->rand_ue));
+	wire_set(&m, WIRE_IE_CERT_EUICC, d->cert_euicc.p, d->cert_euicc.n);
+	wire_set(&m, WIRE_IE_UE_SIGNATURE1, d->ue_signature1, sizeof(d->ue_signature1));
+	wire_set(&m, WIRE_IE_UE_SECURITY_CAPABILITY, w->capability, sizeof(w->capability));
+	if (w->ci.ski.n == 20)
+		wire_set(&m, WIRE_IE_CI_PKID_LIST, w->ci.ski.p, w->ci.ski.n);
+	return wire_encode(&m, out, size);
+}
+
+void device_start(struct device_world *w, struct device *d)
+{
+	d->state = DEVICE_ATTACHING;
+	d->cause = WIRE_CAUSE_NONE;
+	d->back_off_s = 0;
+	d->secured = false;
+	d->uplink_count = d->downlink_next = 0;
+	RAND_bytes(d->rand_ue, sizeof(d->rand_ue));
+	device_sign1(w, d);
+	device_timer(w, d);
+}
+
+/* ---------------------------------------------------------------- steps 3 to 5 */
+
+/* Cert_AU up to the CI, through the cross-certificate in which the CI certifies the operator CA. */
+static enum wire_cause check_chain(struct device_world *w, struct span cert_au,
+				   struct span cert_cross, struct pki_cert *au)
+{
+	struct pki_cert cross;
+
+	if (pki_cert_parse(&cross, cert_cross) != PKI_OK ||
+	    pki_cert_check(&cross, PKI_ROLE_CROSS, w->now) != PKI_OK ||
+	    pki_cert_issued_by(&cross, &w->ci) != PKI_OK)
+		return WIRE_CAUSE_CERT_CROSS;
+	if (pki_cert_parse(au, cert_au) != PKI_OK ||
+	    pki_cert_check(au, PKI_ROLE_AU, w->now) != PKI_OK ||
+	    pki_cert_issued_by(au, &cross) != PKI_OK)
+		return WIRE_CAUSE_CERT_AU;
+
+	uint8_t both[2 * CRYPTO_DIGEST_SIZE], memo[CRYPTO_DIGEST_SIZE];
+
+	hash(w, cert_au.p, cert_au.n, both);
+	hash(w, cert_cross.p, cert_cross.n, both + CRYPTO_DIGEST_SIZE);
+	hash(w, both, sizeof(both), memo);
+	memcpy(w->memo_hash_of_au, both, CRYPTO_DIGEST_SIZE);
+	if (!w->memo_off && w->memo_valid && memcmp(memo, w->memo, sizeof(memo)) == 0)
+		return WIRE_CAUSE_NONE;
+	if (!verify(w, w->ci.curve, w->ci.public_key, cross.tbs.p, cross.tbs.n, cross.signature))
+		return WIRE_CAUSE_CERT_CROSS;
+	if (!verify(w, cross.curve, cross.public_key, au->tbs.p, au->tbs.n, au->signature))
+		return WIRE_CAUSE_CERT_AU;
+	memcpy(w->memo, memo, sizeof(memo));
+	w->memo_valid = true;
+	return WIRE_CAUSE_NONE;
+}
+
+static enum wire_cause check_network(struct device_world *w, const struct device *d,
+				     const struct wire_message *m)
+{
+	const uint8_t *pk_au = m->ie[WIRE_IE_PK_AU].p;
+	uint8_t signed_data[16 + 16 + 65];
+	struct pki_cert au;
+
+	if (memcmp(m->ie[WIRE_IE_RAND_UE].p, d->rand_ue, sizeof(d->rand_ue)) != 0)
+		return WIRE_CAUSE_RAND_MISMATCH;
+	if (!wire_has(m, WIRE_IE_CERT_CROSS))
+		return WIRE_CAUSE_CERT_CROSS;
+	enum wire_cause cause =
+		check_chain(w, m->ie[WIRE_IE_CERT_AU], m->ie[WIRE_IE_CERT_CROSS], &au);
+
+	if (cause != WIRE_CAUSE_NONE)
+		return cause;
+	memcpy(signed_data, d->rand_ue, 16);
+	memcpy(signed_data + 16, m->ie[WIRE_IE_RAND_AU].p, 16);
+	memcpy(signed_data + 32, pk_au, 65);
+	if (au.curve != d->curve || pk_au[0] != 0x04 ||
+	    !verify(w, au.curve, au.public_key, signed_data, sizeof(signed_data),
+		    m->ie[WIRE_IE_AU_SIGNATURE].p))
+		return WIRE_CAUSE_SIGNATURE_AU;
+	return WIRE_CAUSE_NONE;
+}
+
+/* The UE's half of the key agreement, down to K_AMF. */
+static bool agree(struct device_world *w, struct device *d, const struct wire_message *m)
+{
+	uint8_t sk_ue[32], z[32], ksession[SEC_KEY_SIZE];
+	const uint8_t *pk_au = m->ie[WIRE_IE_PK_AU].p;
+	struct crypto_keypair pair = {
+		.curve = d->curve, .private_key = sk_ue, .public_key = d->pk_ue + 1};
+	struct crypto_ecdh ecdh = {
+		.curve = d->curve, .private_key = sk_ue, .public_key = pk_au + 1, .z = z};
+	char supi[SEC_SUPI_MAX];
+	struct sec_keys keys;
+
+	d->pk_ue[0] = 0x04;
+	crypto_keypair_burst(w->crypto, &pair, 1);
+	crypto_ecdh_burst(w->crypto, &ecdh, 1);
+	wipe(sk_ue, sizeof(sk_ue));
+	if (pair.status != CRYPTO_OK || ecdh.status != CRYPTO_OK)
+		return false;
+	sec_derive_ksession(&(struct sec_session_input){.z = z,
+							.rand_ue = d->rand_ue,
+							.rand_au = d->rand_au,
+							.eid = d->eid,
+							.pk_au = pk_au,
+							.pk_ue = d->pk_ue,
+							.cert_au_hash = w->memo_hash_of_au},
+			    ksession);
+	size_t n = sec_supi_from_eid(d->eid, w->realm, supi);
+
+	sec_derive_kamf(ksession, span_make(w->serving_network, strlen(w->serving_network)),
+			span_make(supi, n), m->ie[WIRE_IE_ABBA].p, &keys);
+	memcpy(d->k_amf, keys.k_amf, sizeof(d->k_amf));
+	wipe(z, sizeof(z));
+	wipe(ksession, sizeof(ksession));
+	wipe(&keys, sizeof(keys));
+	return true;
+}
+
+size_t device_build_authentication_response(struct device_world *w, const struct device *d,
+					    uint8_t *out, size_t size)
+{
+	struct wire_message m;
+
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_AUTHENTICATION_RESPONSE);
+	wire_set(&m, WIRE_IE_RAND_AU, d->rand_au, sizeof(d->rand_au));
+	wire_set(&m, WIRE_IE_CERT_EUM, w->cert_eum.p, w->cert_eum.n);
+	if (w->cert_subca.n > 0)
+		wire_set(&m, WIRE_IE_CERT_EUM_SUBCA, w->cert_subca.p, w->cert_subca.n);
+	wire_set(&m, WIRE_IE_CERT_EUICC, d->cert_euicc.p, d->cert_euicc.n);
+	wire_set(&m, WIRE_IE_UE_SIGNATURE2, d->ue_signature2, sizeof(d->ue_signature2));
+	wire_set(&m, WIRE_IE_PK_UE, d->pk_ue, sizeof(d->pk_ue));
+	return wire_encode(&m, out, size);
+}
+
+static void send_authentication_response(struct device_world *w, struct device *d)
+{
+	size_t n = device_build_authentication_response(w, d, w->buffer, sizeof(w->buffer));
+
+	w->send(w->arg, w->buffer, n);
+}
+
+static void refuse_network(struct device_world *w, struct device *d, enum wire_cause cause)
+{
+	struct wire_message m;
+	uint8_t value = (uint8_t)cause;
+
+	d->state = DEVICE_REFUSED_NETWORK;
+	d->cause = cause;
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_AUTHENTICATION_FAILURE);
+	wire_set(&m, WIRE_IE_CAUSE, &value, 1);
+	send(w, &m);
+}
+
+static void on_authentication_request(struct device_world *w, struct device *d,
+				      const struct wire_message *m)
+{
+	uint8_t signed_data[16 + 65];
+
+	/* Sent again: the same answer again. */
+	if (d->state == DEVICE_AUTHENTICATING &&
+	    memcmp(m->ie[WIRE_IE_RAND_AU].p, d->rand_au, sizeof(d->rand_au)) == 0) {
+		send_authentication_response(w, d);
+		return;
+	}
+	if (d->state != DEVICE_ATTACHING)
+		return;
+	enum wire_cause cause = check_network(w, d, m);
+
+	if (cause != WIRE_CAUSE_NONE) {
+		refuse_network(w, d, cause);
+		return;
+	}
+	memcpy(d->rand_au, m->ie[WIRE_IE_RAND_AU].p, sizeof(d->rand_au));
+	if (!agree(w, d, m)) {
+		refuse_network(w, d, WIRE_CAUSE_SIGNATURE_AU);
+		return;
+	}
+	memcpy(signed_data, d->rand_au, 16);
+	memcpy(signed_data + 16, d->pk_ue, 65);
+	sign(w, d, signed_data, sizeof(signed_data), d->ue_signature2);
+	d->state = DEVICE_AUTHENTICATING;
+	send_authentication_response(w, d);
+}
+
+/* ---------------------------------------------------------------- step 7 */
+
+static void reject_security_mode(struct device_world *w, struct device *d, enum wire_cause cause)
+{
+	struct wire_message m;
+	uint8_t value = CAUSE_5GMM_CAPABILITY;
+
+	d->state = DEVICE_REFUSED_NETWORK;
+	d->cause = cause;
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_SECURITY_MODE_REJECT);
+	wire_set(&m, WIRE_IE_5GMM_CAUSE, &value, 1);
+	send(w, &m);
+}
+
+static void send_security_mode_complete(struct device_world *w, struct device *d)
+{
+	struct wire_message m;
+
+	/* COUNT 0, always: a repetition is the same octets. */
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_SECURITY_MODE_COMPLETE);
+	send_secured_at(w, d, SEC_HDR_INTEGRITY_CIPHERED_NEW, 0, &m);
+}
+
+/* SECURITY MODE COMMAND comes in clear, with a MAC under the keys that it names itself. */
+static void on_security_mode_command(struct device_world *w, struct device *d, struct span nas)
+{
+	uint8_t plain[256];
+	size_t n;
+	uint32_t next = 0, count;
+	enum sec_header header;
+	struct wire_message m;
+
+	if (d->state != DEVICE_AUTHENTICATING && d->state != DEVICE_SECURED)
+		return;
+	if (wire_nas_decode(&m, span_make(nas.p + SEC_NAS_HEADER_SIZE,
+					  nas.n - SEC_NAS_HEADER_SIZE)) != WIRE_CAUSE_NONE ||
+	    m.type != WIRE_NAS_SECURITY_MODE_COMMAND)
+		return;
+	uint8_t algorithms = m.ie[WIRE_IE_NAS_ALGORITHMS].p[0];
+	struct sec_nas_context context = {.nea = algorithms >> 4, .nia = algorithms & 0x0f};
+	struct span capability = m.ie[WIRE_IE_UE_SECURITY_CAPABILITY];
+
+	/* Nobody can vouch for the choice of NIA0: it is no more than a wrong MAC is. */
+	if (context.nia == SEC_NIA0 || context.nia > SEC_NIA3 || context.nea > SEC_NEA3)
+		return;
+	sec_derive_nas_keys(d->k_amf, context.nea, context.nia, context.k_nas_enc,
+			    context.k_nas_int);
+	if (sec_nas_unprotect(w->sec, &context, SEC_DOWNLINK, &next, nas, plain, sizeof(plain), &n,
+			      &header, &count) != SEC_OK ||
+	    count != 0) {
+		/* A wrong MAC is nobody's message: it is dropped, and the right one will come. */
+		return;
+	}
+	if (!(w->capability[1] & (0x80 >> context.nia)) ||
+	    !(w->capability[0] & (0x80 >> context.nea))) {
+		reject_security_mode(w, d, WIRE_CAUSE_NO_COMMON_ALGORITHM);
+		return;
+	}
+	if (!span_equal(capability, span_make(w->capability, sizeof(w->capability)))) {
+		reject_security_mode(w, d, WIRE_CAUSE_CAPABILITY_MISMATCH);
+		return;
+	}
+	if (d->state == DEVICE_AUTHENTICATING) {
+		d->nas = context;
+		d->secured = true;
+		d->uplink_count = 1;
+		d->downlink_next = 1;
+		sec_derive_kgnb(d->k_amf, 0, d->k_gnb);
+		d->state = DEVICE_SECURED;
+	}
+	send_security_mode_complete(w, d);
+}
+
+/* ---------------------------------------------------------------- step 8 */
+
+static void send_session_request(struct device_world *w, struct device *d)
+{
+	struct wire_message sm, m;
+	uint8_t rate[2] = {0xff, 0xff}, type = PDU_TYPE_IPV4, container[64];
+	uint8_t container_type = PAYLOAD_N1_SM, request = REQUEST_INITIAL, id = PDU_SESSION_ID;
+
+	wire_message_init(&sm, WIRE_EPD_5GSM, WIRE_NAS_SESSION_ESTABLISHMENT_REQUEST);
+	sm.pdu_session_id = id;
+	sm.pti = PTI;
+	wire_set(&sm, WIRE_IE_INTEGRITY_MAX_RATE, rate, sizeof(rate));
+	wire_set(&sm, WIRE_IE_PDU_SESSION_TYPE, &type, 1);
+	size_t n = wire_encode(&sm, container, sizeof(container));
+
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_UL_NAS_TRANSPORT);
+	wire_set(&m, WIRE_IE_PAYLOAD_CONTAINER_TYPE, &container_type, 1);
+	wire_set(&m, WIRE_IE_PAYLOAD_CONTAINER, container, n);
+	wire_set(&m, WIRE_IE_PDU_SESSION_ID, &id, 1);
+	wire_set(&m, WIRE_IE_REQUEST_TYPE, &request, 1);
+	send_secured(w, d, &m);
+}
+
+static void on_attach_accept(struct device_world *w, struct device *d)
+{
+	struct wire_message m;
+
+	if (d->state != DEVICE_SECURED && d->state != DEVICE_REGISTERED)
+		return;
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_ATTACH_COMPLETE);
+	send_secured(w, d, &m);
+	if (d->state == DEVICE_SECURED)
+		send_session_request(w, d);
+	d->state = DEVICE_REGISTERED;
+}
+
+static void on_transport(struct device *d, const struct wire_message *m)
+{
+	struct wire_message sm;
+
+	if (d->state != DEVICE_REGISTERED ||
+	    wire_nas_decode(&sm, m->ie[WIRE_IE_PAYLOAD_CONTAINER]) != WIRE_CAUSE_NONE ||
+	    sm.epd != WIRE_EPD_5GSM || sm.pdu_session_id != PDU_SESSION_ID || sm.pti != PTI)
+		return;
+	if (sm.type == WIRE_NAS_SESSION_ESTABLISHMENT_REJECT) {
+		d->state = DEVICE_REJECTED;
+		d->cause = WIRE_CAUSE_SESSION_REFUSED;
+	} else if (sm.type == WIRE_NAS_SESSION_ESTABLISHMENT_ACCEPT &&
+		   wire_has(&sm, WIRE_IE_PDU_ADDRESS)) {
+		d->ipv4 = load_be32(sm.ie[WIRE_IE_PDU_ADDRESS].p + 1);
+		d->state = DEVICE_ATTACHED;
+	}
+}
+
+/* ---------------------------------------------------------------- dispatch */
+
+static void on_reject(struct device *d, const struct wire_message *m)
+{
+	d->state = DEVICE_REJECTED;
+	d->cause = m->ie[WIRE_IE_CAUSE].p[0];
+	if (wire_has(m, WIRE_IE_BACK_OFF))
+		d->back_off_s = wire_timer2_decode(m->ie[WIRE_IE_BACK_OFF].p[0]);
+}
+
+static void on_plain(struct device_world *w, struct device *d, struct span nas)
+{
+	struct wire_message m;
+
+	/* After security is on, nothing plain is believed: anybody may have sent it. */
+	if (d->secured || wire_nas_decode(&m, nas) != WIRE_CAUSE_NONE)
+		return;
+	switch (m.type) {
+	case WIRE_NAS_AUTHENTICATION_REQUEST:
+		on_authentication_request(w, d, &m);
+		return;
+	case WIRE_NAS_ATTACH_REJECT:
+	case WIRE_NAS_AUTHENTICATION_REJECT:
+		if (d->state == DEVICE_ATTACHING || d->state == DEVICE_AUTHENTICATING)
+			on_reject(d, &m);
+		return;
+	default:
+		return;
+	}
+}
+
+static void on_secured(struct device_world *w, struct device *d, struct span nas)
+{
+	uint8_t plain[1024];
+	enum sec_header header;
+	struct wire_message m;
+	size_t n;
+
+	if (!d->secured ||
+	    sec_nas_unprotect(w->sec, &d->nas, SEC_DOWNLINK, &d->downlink_next, nas, plain,
+			      sizeof(plain), &n, &header, NULL) != SEC_OK ||
+	    wire_nas_decode(&m, span_make(plain, n)) != WIRE_CAUSE_NONE)
+		return;
+	switch (m.type) {
+	case WIRE_NAS_ATTACH_ACCEPT:
+		on_attach_accept(w, d);
+		return;
+	case WIRE_NAS_DL_NAS_TRANSPORT:
+		on_transport(d, &m);
+		return;
+	case WIRE_NAS_ATTACH_REJECT:
+		on_reject(d, &m);
+		return;
+	default:
+		return;
+	}
+}
+
+void device_handle(struct device_world *w, struct device *d, struct span nas)
+{
+	enum sec_header header;
+
+	if (sec_nas_peek(nas, &header) != SEC_OK)
+		return;
+	if (header == SEC_HDR_PLAIN)
+		on_plain(w, d, nas);
+	else if (header == SEC_HDR_INTEGRITY_NEW)
+		on_security_mode_command(w, d, nas);
+	else if (header == SEC_HDR_INTEGRITY_CIPHERED)
+		on_secured(w, d, nas);
+}
+
+void device_timer(struct device_world *w, struct device *d)
+{
+	size_t n;
+
+	switch (d->state) {
+	case DEVICE_ATTACHING:
+		n = device_build_attach_request(w, d, w->buffer, sizeof(w->buffer));
+		w->send(w->arg, w->buffer, n);
+		return;
+	case DEVICE_REGISTERED:
+		send_session_request(w, d);
+		return;
+	default:
+		return;
+	}
+}
+
+bool device_check_kgnb(const struct device *d, const uint8_t k_gnb[SEC_KEY_SIZE])
+{
+	return d->secured && equal_ct(d->k_gnb, k_gnb, SEC_KEY_SIZE);
+}

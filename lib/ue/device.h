@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * device: a complete UE, from its factory credentials to its PDU session (docs/protocol.md).
+ * Transport is its owner's: messages come in as octets and go out through a callback. Nothing is
+ * allocated for a message. A struct device_world and its devices belong to one thread.
+ *
+ * The UE trusts one GSMA CI. It takes a network whose Cert_AU leads there through the
+ * cross-certificate, and refuses every other with AUTHENTICATION FAILURE.
+ */
+#ifndef CPAU_UE_DEVICE_H
+#define CPAU_UE_DEVICE_H
+
+#include "crypto/crypto.h"
+#include "pki/pki.h"
+#include "sec/sec.h"
+#include "wire/wire.h"
+
+/* States in the order of the procedure. */
+enum device_state {
+	DEVICE_IDLE,
+	DEVICE_ATTACHING,	/* ATTACH REQUEST sent */
+	DEVICE_AUTHENTICATING,	/* AUTHENTICATION RESPONSE sent */
+	DEVICE_SECURED,		/* SECURITY MODE COMPLETE sent */
+	DEVICE_REGISTERED,	/* ATTACH COMPLETE and the session request sent */
+	DEVICE_ATTACHED,	/* the session is there: steps 1 to 8 done */
+	DEVICE_REJECTED,	/* by the network: device.cause, device.back_off_s */
+	DEVICE_REFUSED_NETWORK, /* by the UE: device.cause */
+	DEVICE_STATE_N,
+};
+
+/* What all devices of a fleet share. */
+struct device_world {
+	struct crypto *crypto;
+	struct sec *sec;
+	struct span cert_eum, cert_subca; /* subca: n = 0 without that tier */
+	struct pki_cert ci;		  /* parsed; the trust anchor */
+	char serving_network[64], realm[64];
+	uint8_t capability[2]; /* 5G-EA, 5G-IA */
+	int64_t now;	       /* unix time */
+	/* The chain that was found good last: a generator need not verify one and the same chain
+	 * for every UE. memo_off verifies it each time. */
+	bool memo_off;
+	uint8_t memo[CRYPTO_DIGEST_SIZE];
+	uint8_t memo_hash_of_au[CRYPTO_DIGEST_SIZE];
+	bool memo_valid;
+	void (*send)(void *arg, const uint8_t *nas, size_t n);
+	void *arg;
+	uint8_t buffer[WIRE_NAS_MAX];
+};
+
+struct device {
+	/* the credentials; set before device_start */
+	struct span cert_euicc;
+	const uint8_t *eid;	    /* 16 */
+	const uint8_t *private_key; /* 32 */
+	enum crypto_curve curve;
+	/* the run */
+	enum device_state state;
+	enum wire_cause cause;
+	uint32_t back_off_s;
+	uint8_t rand_ue[16], rand_au[16];
+	uint8_t ue_signature1[64], ue_signature2[64];
+	uint8_t pk_ue[65];
+	struct sec_nas_context nas; /* secret, as is all below */
+	uint8_t k_amf[SEC_KEY_SIZE];
+	uint8_t k_gnb[SEC_KEY_SIZE];
+	bool secured;
+	uint32_t uplink_count, downlink_next;
+	uint32_t ipv4; /* host order */
+};
+
+const char *device_state_name(enum device_state state);
+
+/* Parses the CI and fills in what follows from the serving network name. False: not a CI. */
+bool device_world_init(struct device_world *w, struct span cert_ci);
+bool device_world_serving_network(struct device_world *w, struct span name);
+
+/* Step 1: a fresh RAND_UE, UE_Signature1, ATTACH REQUEST. */
+void device_start(struct device_world *w, struct device *d);
+/* One downlink NAS message. Answers go out through w->send; the state says what came of it. */
+void device_handle(struct device_world *w, struct device *d, struct span nas);
+/* The timer of the state has expired: T3510 repeats the ATTACH REQUEST as it was, T3580 the session
+ * request. In other states it is the network that repeats. */
+void device_timer(struct device_world *w, struct device *d);
+/* Whether the AN was given this UE's K_gNB. */
+bool device_check_kgnb(const struct device *d, const uint8_t k_gnb[SEC_KEY_SIZE]);
+
+/* The pieces of steps 1 and 5, for those who need a message that is not quite right. */
+size_t device_build_attach_request(struct device_world *w, const struct device *d, uint8_t *out,
+				   size_t size);
+size_t device_build_authentication_response(struct device_world *w, const struct device *d,
+					    uint8_t *out, size_t size);
+void device_sign1(struct device_world *w, struct device *d);
+
+#endif

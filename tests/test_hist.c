@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "hist/hist.h"
+
+Test(hist, an_empty_histogram_has_no_quantiles)
+{
+	static struct hist h;
+
+	cr_assert_eq(hist_quantile(&h, 0.5), 0);
+	cr_assert_eq(hist_quantile(&h, 1), 0);
+}
+
+Test(hist, small_values_are_exact)
+{
+	static struct hist h;
+
+	for (uint64_t v = 0; v < HIST_STEPS; v++)
+		hist_add(&h, v);
+	cr_assert_eq(hist_quantile(&h, 0), 0);
+	cr_assert_eq(hist_quantile(&h, 0.5), 31);
+	cr_assert_eq(hist_quantile(&h, 1), 63);
+}
+
+Test(hist, a_quantile_is_never_below_the_value_and_at_most_a_64th_above)
+{
+	for (unsigned int bit = 6; bit < 64; bit++)
+		for (int offset = -1; offset <= 1; offset++) {
+			struct hist h = {0};
+			uint64_t v = (UINT64_C(1) << bit) + (uint64_t)(int64_t)offset;
+
+			hist_add(&h, v);
+			hist_add(&h, UINT64_MAX);
+			uint64_t q = hist_quantile(&h, 0.5);
+
+			cr_assert_geq(q, v);
+			cr_assert_leq(q - v, v / HIST_STEPS + 1, "2^%u%+d: %lu", bit, offset, q);
+		}
+}
+
+Test(hist, no_quantile_is_above_the_maximum)
+{
+	static struct hist h;
+
+	hist_add(&h, 1000003);
+	cr_assert_eq(hist_quantile(&h, 0.5), 1000003);
+	cr_assert_eq(hist_quantile(&h, 1), 1000003);
+}
+
+Test(hist, quantiles_of_a_uniform_run_are_where_they_belong)
+{
+	static struct hist h;
+
+	for (uint64_t v = 1; v <= 100000; v++)
+		hist_add(&h, v);
+	cr_assert_float_eq((double)hist_quantile(&h, 0.5), 50000, 50000.0 / HIST_STEPS + 1);
+	cr_assert_float_eq((double)hist_quantile(&h, 0.99), 99000, 99000.0 / HIST_STEPS + 1);
+	cr_assert_eq(hist_quantile(&h, 1), 100000);
+}
+
+Test(hist, merging_is_adding)
+{
+	static struct hist a, b, both;
+
+	for (uint64_t v = 0; v < 5000; v++) {
+		hist_add(v % 3 ? &a : &b, v * v);
+		hist_add(&both, v * v);
+	}
+	hist_merge(&a, &b);
+	cr_assert_eq(memcmp(&a, &both, sizeof(a)), 0);
+}

@@ -1,0 +1,696 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The UE against a scripted authenticator made of the same libraries: what it sends, what it takes,
+ * what it refuses, and that repetitions get the same answer again.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "pki/issue.h"
+#include "ue/device.h"
+
+#define NETWORK "5G:mnc001.mcc001.3gppnetwork.org"
+#define EID_TEXT "89049032123451234512345678901235"
+
+enum { SENT_MAX = 8 };
+
+struct authority {
+	struct issue_key *key;
+	uint8_t *der;
+	size_t n;
+};
+
+/* The network's half: what it holds and what it knows of the run. */
+static struct network {
+	struct authority ci, operator_ca, cross, au, eum, euicc;
+	uint8_t au_private[32], euicc_private[32], eid[16];
+	uint8_t rand_ue[16], rand_au[16], pk_au[65], sk_au[32];
+	struct sec_nas_context nas;
+	uint8_t k_amf[SEC_KEY_SIZE];
+	uint32_t downlink, uplink_next;
+} net;
+static struct device_world world;
+static struct device ue;
+static unsigned int sent_n;
+static struct {
+	size_t n;
+	uint8_t nas[WIRE_NAS_MAX];
+} sent[SENT_MAX];
+
+static void on_sent(void *arg, const uint8_t *nas, size_t n)
+{
+	(void)arg;
+	cr_assert_lt(sent_n, SENT_MAX);
+	memcpy(sent[sent_n].nas, nas, n);
+	sent[sent_n++].n = n;
+}
+
+static struct span last(void)
+{
+	cr_assert_gt(sent_n, 0);
+	return span_make(sent[sent_n - 1].nas, sent[sent_n - 1].n);
+}
+
+static void issue(struct authority *a, const struct authority *issuer, struct issue_request r)
+{
+	if (!a->key)
+		a->key = issue_key_generate(CRYPTO_P256);
+	r.subject_key = a->key;
+	r.issuer_key = issuer ? issuer->key : a->key;
+	if (issuer)
+		r.issuer_cert = span_make(issuer->der, issuer->n);
+	r.days = 30;
+	a->der = issue_certificate(&r, &a->n);
+	cr_assert_not_null(a->der);
+}
+
+static void setup(void)
+{
+	const char *why = "";
+
+	issue(&net.ci, NULL,
+	      (struct issue_request){.role = ISSUE_CI, .organisation = "RSP", .common_name = "CI"});
+	issue(&net.operator_ca, NULL,
+	      (struct issue_request){.role = ISSUE_OPERATOR_CA, .organisation = "Op", .common_name = "CA"});
+	net.cross.key = net.operator_ca.key;
+	issue(&net.cross, &net.ci,
+	      (struct issue_request){.role = ISSUE_CROSS_OPERATOR,
+				     .subject_cert = span_make(net.operator_ca.der, net.operator_ca.n)});
+	issue(&net.au, &net.operator_ca,
+	      (struct issue_request){.role = ISSUE_AU, .organisation = "Op", .common_name = "AU"});
+	issue(&net.eum, &net.ci,
+	      (struct issue_request){.role = ISSUE_EUM,
+				     .country = "ES",
+				     .organisation = "EUM",
+				     .common_name = "EUM",
+				     .eid_prefix = "89049032"});
+	issue(&net.euicc, &net.eum,
+	      (struct issue_request){.role = ISSUE_EUICC,
+				     .country = "ES",
+				     .organisation = "EUM",
+				     .common_name = "eUICC",
+				     .serial_number = EID_TEXT});
+	issue_key_scalar(net.au.key, net.au_private);
+	issue_key_scalar(net.euicc.key, net.euicc_private);
+	for (unsigned int i = 0; i < 16; i++)
+		sscanf(EID_TEXT + 2 * i, "%2hhx", &net.eid[i]);
+	world.crypto = crypto_create("openssl", &why);
+	world.sec = sec_create(&why);
+	cr_assert(world.crypto && world.sec, "%s", why);
+	world.now = time(NULL);
+	world.capability[0] = world.capability[1] = 0x70; /* 1 to 3 of both */
+	world.cert_eum = span_make(net.eum.der, net.eum.n);
+	world.send = on_sent;
+	cr_assert(device_world_init(&world, span_make(net.ci.der, net.ci.n)));
+	cr_assert(device_world_serving_network(&world, span_make(NETWORK, strlen(NETWORK))));
+	ue.cert_euicc = span_make(net.euicc.der, net.euicc.n);
+	ue.eid = net.eid;
+	ue.private_key = net.euicc_private;
+	ue.curve = CRYPTO_P256;
+}
+
+static void teardown(void)
+{
+	struct authority *all[] = {&net.ci, &net.operator_ca, &net.au, &net.eum, &net.euicc};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		issue_key_free(all[i]->key);
+		free(all[i]->der);
+	}
+	free(net.cross.der);
+	sec_destroy(world.sec);
+	crypto_destroy(world.crypto);
+}
+
+TestSuite(ue, .init = setup, .fini = teardown);
+
+/* ---------------------------------------------------------------- the scripted authenticator */
+
+static void sha256(const void *p, size_t n, uint8_t digest[32])
+{
+	crypto_hash_burst(world.crypto, &(struct crypto_hash){span_make(p, n), digest}, 1);
+}
+
+static bool signature_holds(const struct authority *signer, const void *p, size_t n,
+			    const uint8_t *signature)
+{
+	struct pki_cert cert;
+	uint8_t digest[32];
+
+	cr_assert_eq(pki_cert_parse(&cert, span_make(signer->der, signer->n)), PKI_OK);
+	sha256(p, n, digest);
+	struct crypto_verify op = {.curve = CRYPTO_P256,
+				   .public_key = cert.public_key,
+				   .digest = digest,
+				   .signature = signature};
+
+	crypto_verify_burst(world.crypto, &op, 1);
+	return op.status == CRYPTO_OK;
+}
+
+static void give(const uint8_t *nas, size_t n)
+{
+	device_handle(&world, &ue, span_make(nas, n));
+}
+
+/* Step 3 in out; every part may be spoiled by the caller before it is signed or after. */
+struct request {
+	struct wire_message m;
+	uint8_t ngksi, abba[2], rand_ue[16], signature[64];
+};
+
+static void make_request(struct request *q)
+{
+	uint8_t data[97], digest[32];
+	struct crypto_keypair pair = {.curve = CRYPTO_P256,
+				      .private_key = net.sk_au,
+				      .public_key = net.pk_au + 1};
+
+	memset(q, 0, sizeof(*q));
+	memset(net.rand_au, 0xa5, sizeof(net.rand_au));
+	memcpy(q->rand_ue, ue.rand_ue, 16);
+	memcpy(net.rand_ue, ue.rand_ue, 16);
+	net.pk_au[0] = 4;
+	crypto_keypair_burst(world.crypto, &pair, 1);
+	memcpy(data, net.rand_ue, 16);
+	memcpy(data + 16, net.rand_au, 16);
+	memcpy(data + 32, net.pk_au, 65);
+	sha256(data, sizeof(data), digest);
+	crypto_sign_burst(world.crypto,
+			  &(struct crypto_sign){.curve = CRYPTO_P256,
+						.private_key = net.au_private,
+						.digest = digest,
+						.signature = q->signature},
+			  1);
+	wire_message_init(&q->m, WIRE_EPD_5GMM, WIRE_NAS_AUTHENTICATION_REQUEST);
+	wire_set(&q->m, WIRE_IE_NGKSI, &q->ngksi, 1);
+	wire_set(&q->m, WIRE_IE_ABBA, q->abba, 2);
+	wire_set(&q->m, WIRE_IE_RAND_UE, q->rand_ue, 16);
+	wire_set(&q->m, WIRE_IE_RAND_AU, net.rand_au, 16);
+	wire_set(&q->m, WIRE_IE_PK_AU, net.pk_au, 65);
+	wire_set(&q->m, WIRE_IE_AU_SIGNATURE, q->signature, 64);
+	wire_set(&q->m, WIRE_IE_CERT_AU, net.au.der, net.au.n);
+	wire_set(&q->m, WIRE_IE_CERT_CROSS, net.cross.der, net.cross.n);
+}
+
+static void give_request(const struct request *q)
+{
+	uint8_t nas[WIRE_NAS_MAX];
+	size_t n = wire_encode(&q->m, nas, sizeof(nas));
+
+	cr_assert_gt(n, 0);
+	give(nas, n);
+}
+
+/* The network's half of step 6: keys from the RESPONSE that the UE sent last. */
+static void agree(uint8_t nea, uint8_t nia)
+{
+	struct wire_message m;
+	uint8_t z[32], hash_of_au[32], ksession[SEC_KEY_SIZE];
+	char supi[SEC_SUPI_MAX];
+	struct sec_keys keys;
+
+	cr_assert_eq(wire_nas_decode(&m, last()), WIRE_CAUSE_NONE);
+	cr_assert_eq(m.type, WIRE_NAS_AUTHENTICATION_RESPONSE);
+	const uint8_t *pk_ue = m.ie[WIRE_IE_PK_UE].p;
+	struct crypto_ecdh op = {.curve = CRYPTO_P256,
+				 .private_key = net.sk_au,
+				 .public_key = pk_ue + 1,
+				 .z = z};
+
+	crypto_ecdh_burst(world.crypto, &op, 1);
+	cr_assert_eq(op.status, CRYPTO_OK);
+	sha256(net.au.der, net.au.n, hash_of_au);
+	sec_derive_ksession(&(struct sec_session_input){.z = z,
+							.rand_ue = net.rand_ue,
+							.rand_au = net.rand_au,
+							.eid = net.eid,
+							.pk_au = net.pk_au,
+							.pk_ue = pk_ue,
+							.cert_au_hash = hash_of_au},
+			    ksession);
+	size_t n = sec_supi_from_eid(net.eid, "rsp.5gc.mnc001.mcc001.3gppnetwork.org", supi);
+
+	sec_derive_kamf(ksession, span_make(NETWORK, strlen(NETWORK)), span_make(supi, n),
+			(const uint8_t[]){0, 0}, &keys);
+	memcpy(net.k_amf, keys.k_amf, sizeof(net.k_amf));
+	net.nas.nea = nea;
+	net.nas.nia = nia;
+	sec_derive_nas_keys(net.k_amf, nea, nia, net.nas.k_nas_enc, net.nas.k_nas_int);
+}
+
+static size_t protect(enum sec_header header, const struct wire_message *m, uint8_t *nas, size_t size)
+{
+	uint8_t plain[512];
+	size_t length = 0, n = wire_encode(m, plain, sizeof(plain));
+
+	cr_assert_gt(n, 0);
+	cr_assert_eq(sec_nas_protect(world.sec, &net.nas, SEC_DOWNLINK, net.downlink++, header,
+				     span_make(plain, n), nas, size, &length),
+		     SEC_OK);
+	return length;
+}
+
+static size_t make_command(uint8_t algorithms, const uint8_t capability[2], uint8_t *nas, size_t size)
+{
+	struct wire_message m;
+	uint8_t ngksi = 0;
+
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_SECURITY_MODE_COMMAND);
+	wire_set(&m, WIRE_IE_NAS_ALGORITHMS, &algorithms, 1);
+	wire_set(&m, WIRE_IE_NGKSI, &ngksi, 1);
+	wire_set(&m, WIRE_IE_UE_SECURITY_CAPABILITY, capability, 2);
+	return protect(SEC_HDR_INTEGRITY_NEW, &m, nas, size);
+}
+
+static void give_accept(void)
+{
+	struct wire_message m;
+	uint8_t nas[256], guti[11];
+
+	wire_guti_encode("001", "01", 1, 1, 1, 7, guti);
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_ATTACH_ACCEPT);
+	wire_set(&m, WIRE_IE_GUTI, guti, sizeof(guti));
+	give(nas, protect(SEC_HDR_INTEGRITY_CIPHERED, &m, nas, sizeof(nas)));
+}
+
+static void give_session(uint8_t pti)
+{
+	static const uint8_t rules[9] = {1, 0, 6, 0x31, 0x31, 1, 1, 1, 9};
+	static const uint8_t ambr[6] = {1, 0, 1, 1, 0, 1}, address[5] = {1, 10, 0, 0, 7};
+	struct wire_message sm, m;
+	uint8_t one = 1, container[128], nas[256];
+
+	wire_message_init(&sm, WIRE_EPD_5GSM, WIRE_NAS_SESSION_ESTABLISHMENT_ACCEPT);
+	sm.pdu_session_id = 1;
+	sm.pti = pti;
+	wire_set(&sm, WIRE_IE_PDU_SESSION_TYPE, &one, 1);
+	wire_set(&sm, WIRE_IE_SSC_MODE, &one, 1);
+	wire_set(&sm, WIRE_IE_QOS_RULES, rules, sizeof(rules));
+	wire_set(&sm, WIRE_IE_SESSION_AMBR, ambr, sizeof(ambr));
+	wire_set(&sm, WIRE_IE_PDU_ADDRESS, address, sizeof(address));
+	size_t n = wire_encode(&sm, container, sizeof(container));
+
+	cr_assert_gt(n, 0);
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_DL_NAS_TRANSPORT);
+	wire_set(&m, WIRE_IE_PAYLOAD_CONTAINER_TYPE, &one, 1);
+	wire_set(&m, WIRE_IE_PAYLOAD_CONTAINER, container, n);
+	wire_set(&m, WIRE_IE_PDU_SESSION_ID, &one, 1);
+	give(nas, protect(SEC_HDR_INTEGRITY_CIPHERED, &m, nas, sizeof(nas)));
+}
+
+/* The uplink message that was sent as number `at`, as the network reads it. */
+static uint8_t uplink_type(unsigned int at)
+{
+	static uint8_t plain[1024];
+	struct wire_message m;
+	enum sec_header header;
+	size_t n;
+
+	cr_assert_lt(at, sent_n);
+	cr_assert_eq(sec_nas_unprotect(world.sec, &net.nas, SEC_UPLINK, &net.uplink_next,
+				       span_make(sent[at].nas, sent[at].n), plain, sizeof(plain), &n,
+				       &header, NULL),
+		     SEC_OK);
+	cr_assert_eq(wire_nas_decode(&m, span_make(plain, n)), WIRE_CAUSE_NONE);
+	return m.type;
+}
+
+static void run_to_authenticating(void)
+{
+	struct request q;
+
+	device_start(&world, &ue);
+	make_request(&q);
+	give_request(&q);
+	cr_assert_eq(ue.state, DEVICE_AUTHENTICATING, "%s", wire_cause_name(ue.cause));
+	agree(2, 2);
+}
+
+static void run_to_secured(void)
+{
+	uint8_t nas[256];
+
+	run_to_authenticating();
+	give(nas, make_command(0x22, world.capability, nas, sizeof(nas)));
+	cr_assert_eq(ue.state, DEVICE_SECURED);
+	cr_assert_eq(uplink_type(sent_n - 1), WIRE_NAS_SECURITY_MODE_COMPLETE);
+}
+
+/* ---------------------------------------------------------------- what goes right */
+
+Test(ue, the_attach_request_is_signed_over_rand_ue_and_eid)
+{
+	struct wire_message m;
+	uint8_t data[32];
+
+	device_start(&world, &ue);
+	cr_assert_eq(sent_n, 1);
+	cr_assert_eq(wire_nas_decode(&m, last()), WIRE_CAUSE_NONE);
+	cr_assert_eq(m.type, WIRE_NAS_ATTACH_REQUEST);
+	memcpy(data, m.ie[WIRE_IE_RAND_UE].p, 16);
+	memcpy(data + 16, net.eid, 16);
+	cr_assert(signature_holds(&net.euicc, data, 32, m.ie[WIRE_IE_UE_SIGNATURE1].p));
+	cr_assert(span_equal(m.ie[WIRE_IE_CI_PKID_LIST], world.ci.ski));
+}
+
+Test(ue, the_response_is_signed_over_rand_au_and_pk_ue)
+{
+	struct wire_message m;
+	uint8_t data[81];
+
+	run_to_authenticating();
+	cr_assert_eq(wire_nas_decode(&m, last()), WIRE_CAUSE_NONE);
+	memcpy(data, net.rand_au, 16);
+	memcpy(data + 16, m.ie[WIRE_IE_PK_UE].p, 65);
+	cr_assert(signature_holds(&net.euicc, data, 81, m.ie[WIRE_IE_UE_SIGNATURE2].p));
+}
+
+Test(ue, a_whole_attach_ends_in_attached_with_the_kgnb_of_the_an)
+{
+	uint8_t k_gnb[SEC_KEY_SIZE];
+
+	run_to_secured();
+	sec_derive_kgnb(net.k_amf, 0, k_gnb);
+	cr_assert(device_check_kgnb(&ue, k_gnb));
+	k_gnb[0] ^= 1;
+	cr_assert_not(device_check_kgnb(&ue, k_gnb));
+	give_accept();
+	cr_assert_eq(ue.state, DEVICE_REGISTERED);
+	cr_assert_eq(uplink_type(sent_n - 2), WIRE_NAS_ATTACH_COMPLETE);
+	cr_assert_eq(uplink_type(sent_n - 1), WIRE_NAS_UL_NAS_TRANSPORT);
+	give_session(1);
+	cr_assert_eq(ue.state, DEVICE_ATTACHED);
+	cr_assert_eq(ue.ipv4, 0x0a000007);
+}
+
+Test(ue, every_algorithm_pair_that_was_offered_works)
+{
+	for (uint8_t algorithm = 1; algorithm <= 3; algorithm++) {
+		struct request q;
+		uint8_t nas[256];
+
+		memset(&net.nas, 0, sizeof(net.nas));
+		net.downlink = net.uplink_next = 0;
+		sent_n = 0;
+		device_start(&world, &ue);
+		make_request(&q);
+		give_request(&q);
+		agree(algorithm, algorithm);
+		give(nas, make_command((uint8_t)(algorithm << 4 | algorithm), world.capability, nas,
+				       sizeof(nas)));
+		cr_assert_eq(ue.state, DEVICE_SECURED, "algorithm %u", algorithm);
+	}
+}
+
+Test(ue, rejects_carry_cause_and_back_off)
+{
+	struct wire_message m;
+	uint8_t cause = WIRE_CAUSE_CONGESTION, back_off = wire_timer2_encode(10), nas[64];
+
+	device_start(&world, &ue);
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_ATTACH_REJECT);
+	wire_set(&m, WIRE_IE_CAUSE, &cause, 1);
+	wire_set(&m, WIRE_IE_BACK_OFF, &back_off, 1);
+	give(nas, wire_encode(&m, nas, sizeof(nas)));
+	cr_assert_eq(ue.state, DEVICE_REJECTED);
+	cr_assert_eq(ue.cause, WIRE_CAUSE_CONGESTION);
+	cr_assert_eq(ue.back_off_s, 10);
+}
+
+/* ---------------------------------------------------------------- what is refused */
+
+static void expect_refusal(const struct request *q, enum wire_cause cause)
+{
+	struct wire_message m;
+
+	give_request(q);
+	cr_assert_eq(ue.state, DEVICE_REFUSED_NETWORK);
+	cr_assert_eq(ue.cause, cause, "%s", wire_cause_name(ue.cause));
+	cr_assert_eq(wire_nas_decode(&m, last()), WIRE_CAUSE_NONE);
+	cr_assert_eq(m.type, WIRE_NAS_AUTHENTICATION_FAILURE);
+	cr_assert_eq(m.ie[WIRE_IE_CAUSE].p[0], cause);
+}
+
+Test(ue, a_wrong_au_signature_is_refused)
+{
+	struct request q;
+
+	device_start(&world, &ue);
+	make_request(&q);
+	q.signature[40] ^= 1;
+	expect_refusal(&q, WIRE_CAUSE_SIGNATURE_AU);
+}
+
+Test(ue, a_rand_ue_that_is_not_its_own_is_refused)
+{
+	struct request q;
+
+	device_start(&world, &ue);
+	make_request(&q);
+	q.rand_ue[0] ^= 1;
+	expect_refusal(&q, WIRE_CAUSE_RAND_MISMATCH);
+}
+
+Test(ue, a_cross_certificate_with_a_wrong_signature_is_refused)
+{
+	struct request q;
+
+	device_start(&world, &ue);
+	make_request(&q);
+	net.cross.der[net.cross.n - 1] ^= 1;
+	expect_refusal(&q, WIRE_CAUSE_CERT_CROSS);
+}
+
+Test(ue, a_network_without_a_cross_certificate_is_refused)
+{
+	struct request q;
+
+	device_start(&world, &ue);
+	make_request(&q);
+	q.m.present &= ~(UINT64_C(1) << WIRE_IE_CERT_CROSS);
+	expect_refusal(&q, WIRE_CAUSE_CERT_CROSS);
+}
+
+Test(ue, a_cert_au_with_a_wrong_signature_is_refused)
+{
+	struct request q;
+
+	device_start(&world, &ue);
+	make_request(&q);
+	net.au.der[net.au.n - 1] ^= 1;
+	expect_refusal(&q, WIRE_CAUSE_CERT_AU);
+}
+
+Test(ue, a_certificate_of_another_role_is_no_cert_au)
+{
+	struct request q;
+
+	device_start(&world, &ue);
+	make_request(&q);
+	wire_set(&q.m, WIRE_IE_CERT_AU, net.eum.der, net.eum.n);
+	expect_refusal(&q, WIRE_CAUSE_CERT_AU);
+}
+
+Test(ue, the_memo_of_a_good_chain_does_not_cover_another_one)
+{
+	struct request q;
+
+	run_to_authenticating();
+	device_start(&world, &ue);
+	make_request(&q);
+	net.au.der[net.au.n - 1] ^= 1;
+	expect_refusal(&q, WIRE_CAUSE_CERT_AU);
+}
+
+Test(ue, a_security_mode_command_with_a_wrong_mac_is_dropped_and_the_right_one_is_taken)
+{
+	uint8_t nas[256];
+
+	run_to_authenticating();
+	unsigned int before = sent_n;
+	size_t n = make_command(0x22, world.capability, nas, sizeof(nas));
+
+	nas[3] ^= 1;
+	give(nas, n);
+	cr_assert_eq(ue.state, DEVICE_AUTHENTICATING);
+	cr_assert_eq(sent_n, before);
+	nas[3] ^= 1;
+	give(nas, n);
+	cr_assert_eq(ue.state, DEVICE_SECURED);
+}
+
+Test(ue, a_replayed_capability_that_differs_is_answered_with_security_mode_reject)
+{
+	struct wire_message m;
+	uint8_t nas[256], weaker[2] = {0x70, 0x20};
+
+	run_to_authenticating();
+	give(nas, make_command(0x22, weaker, nas, sizeof(nas)));
+	cr_assert_eq(ue.state, DEVICE_REFUSED_NETWORK);
+	cr_assert_eq(ue.cause, WIRE_CAUSE_CAPABILITY_MISMATCH);
+	cr_assert_eq(wire_nas_decode(&m, last()), WIRE_CAUSE_NONE);
+	cr_assert_eq(m.type, WIRE_NAS_SECURITY_MODE_REJECT);
+	cr_assert_eq(m.ie[WIRE_IE_5GMM_CAUSE].p[0], 23);
+}
+
+Test(ue, an_algorithm_that_was_not_offered_is_refused)
+{
+	uint8_t nas[256];
+
+	world.capability[0] = world.capability[1] = 0x10; /* 3 alone */
+	run_to_authenticating();
+	give(nas, make_command(0x22, world.capability, nas, sizeof(nas)));
+	cr_assert_eq(ue.state, DEVICE_REFUSED_NETWORK);
+	cr_assert_eq(ue.cause, WIRE_CAUSE_NO_COMMON_ALGORITHM);
+}
+
+Test(ue, nia0_is_never_taken_and_cannot_end_the_attach)
+{
+	static const uint8_t command[] = {0x7e, 3, 0, 0, 0, 0, 0, 0x7e, 0, 0x5d, 0x00, 0, 2, 0x70, 0x70};
+	uint8_t nas[256];
+
+	run_to_authenticating();
+	give(command, sizeof(command));
+	cr_assert_eq(ue.state, DEVICE_AUTHENTICATING);
+	give(nas, make_command(0x22, world.capability, nas, sizeof(nas)));
+	cr_assert_eq(ue.state, DEVICE_SECURED);
+}
+
+Test(ue, a_forged_algorithm_choice_cannot_end_the_attach)
+{
+	uint8_t nas[256];
+
+	world.capability[0] = world.capability[1] = 0x20;
+	run_to_authenticating();
+	size_t n = make_command(0x22, world.capability, nas, sizeof(nas));
+
+	nas[SEC_NAS_HEADER_SIZE + 3] = 0x33;
+	give(nas, n);
+	cr_assert_eq(ue.state, DEVICE_AUTHENTICATING);
+}
+
+Test(ue, nothing_plain_is_believed_once_security_is_on)
+{
+	static const uint8_t reject[] = {0x7e, 0, WIRE_NAS_ATTACH_REJECT, 0x58, 1, WIRE_CAUSE_CONGESTION};
+
+	run_to_secured();
+	give(reject, sizeof(reject));
+	cr_assert_eq(ue.state, DEVICE_SECURED);
+}
+
+Test(ue, octets_of_any_kind_do_no_harm)
+{
+	unsigned int seed = 1;
+	uint8_t nas[400];
+
+	run_to_secured();
+	for (unsigned int i = 0; i < 20000; i++) {
+		size_t n = (size_t)rand_r(&seed) % sizeof(nas);
+
+		for (size_t j = 0; j < n; j++)
+			nas[j] = (uint8_t)rand_r(&seed);
+		if (n > 2 && i % 4) {
+			nas[0] = 0x7e;
+			nas[1] = (uint8_t)(i % 5);
+		}
+		sent_n = 0;
+		uint8_t *exact = malloc(n > 0 ? n : 1);
+
+		memcpy(exact, nas, n);
+		give(exact, n);
+		free(exact);
+	}
+	cr_assert_eq(ue.state, DEVICE_SECURED);
+}
+
+/* ---------------------------------------------------------------- repetitions */
+
+static void expect_same(unsigned int a, unsigned int b)
+{
+	cr_assert_eq(sent[a].n, sent[b].n);
+	cr_assert_eq(memcmp(sent[a].nas, sent[b].nas, sent[a].n), 0);
+}
+
+Test(ue, t3510_repeats_the_attach_request_octet_by_octet)
+{
+	device_start(&world, &ue);
+	device_timer(&world, &ue);
+	cr_assert_eq(sent_n, 2);
+	expect_same(0, 1);
+}
+
+Test(ue, a_repeated_authentication_request_gets_the_same_response)
+{
+	struct request q;
+
+	device_start(&world, &ue);
+	make_request(&q);
+	give_request(&q);
+	give_request(&q);
+	cr_assert_eq(sent_n, 3);
+	expect_same(1, 2);
+}
+
+Test(ue, a_repeated_security_mode_command_gets_the_same_complete)
+{
+	uint8_t nas[256];
+
+	run_to_authenticating();
+	size_t n = make_command(0x22, world.capability, nas, sizeof(nas));
+
+	give(nas, n);
+	give(nas, n);
+	expect_same(sent_n - 2, sent_n - 1);
+	cr_assert_eq(ue.state, DEVICE_SECURED);
+}
+
+Test(ue, a_repeated_attach_accept_is_completed_again_with_the_next_count)
+{
+	run_to_secured();
+	give_accept();
+	give_accept();
+	cr_assert_eq(uplink_type(2 + 1), WIRE_NAS_ATTACH_COMPLETE);
+	cr_assert_eq(uplink_type(2 + 2), WIRE_NAS_UL_NAS_TRANSPORT);
+	cr_assert_eq(uplink_type(2 + 3), WIRE_NAS_ATTACH_COMPLETE);
+	cr_assert_eq(sent_n, 2 + 4);
+}
+
+Test(ue, t3580_repeats_the_session_request_with_the_next_count)
+{
+	run_to_secured();
+	give_accept();
+	device_timer(&world, &ue);
+	cr_assert_eq(uplink_type(sent_n - 2), WIRE_NAS_UL_NAS_TRANSPORT);
+	cr_assert_eq(uplink_type(sent_n - 1), WIRE_NAS_UL_NAS_TRANSPORT);
+}
+
+Test(ue, a_session_accept_of_another_transaction_is_ignored)
+{
+	run_to_secured();
+	give_accept();
+	give_session(99);
+	cr_assert_eq(ue.state, DEVICE_REGISTERED);
+	give_session(1);
+	cr_assert_eq(ue.state, DEVICE_ATTACHED);
+}
+
+Test(ue, a_replayed_protected_message_is_ignored)
+{
+	struct wire_message m;
+	uint8_t nas[256], guti[11];
+
+	run_to_secured();
+	wire_guti_encode("001", "01", 1, 1, 1, 7, guti);
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_ATTACH_ACCEPT);
+	wire_set(&m, WIRE_IE_GUTI, guti, sizeof(guti));
+	size_t n = protect(SEC_HDR_INTEGRITY_CIPHERED, &m, nas, sizeof(nas));
+
+	give(nas, n);
+	unsigned int before = sent_n;
+
+	give(nas, n);
+	cr_assert_eq(sent_n, before);
+}
