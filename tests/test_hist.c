@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "hist/hist.h"
@@ -57,6 +58,39 @@ Test(hist, quantiles_of_a_uniform_run_are_where_they_belong)
 	cr_assert_float_eq((double)hist_quantile(&h, 0.5), 50000, 50000.0 / HIST_STEPS + 1);
 	cr_assert_float_eq((double)hist_quantile(&h, 0.99), 99000, 99000.0 / HIST_STEPS + 1);
 	cr_assert_eq(hist_quantile(&h, 1), 100000);
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+Test(hist, quantiles_of_random_values_are_within_two_percent_of_the_sorted_ones)
+{
+	enum { N = 20000 };
+	static const double shares[] = {0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 1};
+	static uint64_t values[N];
+	static struct hist h;
+	uint64_t x = UINT64_C(0x2545f4914f6cdd1d);
+
+	for (unsigned int i = 0; i < N; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		/* Every magnitude alike. */
+		values[i] = x >> (x & 63);
+		hist_add(&h, values[i]);
+	}
+	qsort(values, N, sizeof(values[0]), compare);
+	for (unsigned int i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
+		uint64_t truth = values[(unsigned int)(shares[i] * N) - 1];
+		uint64_t q = hist_quantile(&h, shares[i]);
+
+		cr_expect_geq(q, truth, "share %g", shares[i]);
+		cr_expect_leq(q - truth, truth / 50, "share %g: %lu for %lu", shares[i], q, truth);
+	}
 }
 
 Test(hist, merging_is_adding)

@@ -11,7 +11,7 @@
 #include "pki/issue.h"
 #include "ue/device.h"
 
-#define NETWORK "5G:mnc001.mcc001.3gppnetwork.org"
+#define NETWORK	 "5G:mnc001.mcc001.3gppnetwork.org"
 #define EID_TEXT "89049032123451234512345678901235"
 
 enum { SENT_MAX = 8 };
@@ -73,11 +73,13 @@ static void setup(void)
 	issue(&net.ci, NULL,
 	      (struct issue_request){.role = ISSUE_CI, .organisation = "RSP", .common_name = "CI"});
 	issue(&net.operator_ca, NULL,
-	      (struct issue_request){.role = ISSUE_OPERATOR_CA, .organisation = "Op", .common_name = "CA"});
+	      (struct issue_request){
+		      .role = ISSUE_OPERATOR_CA, .organisation = "Op", .common_name = "CA"});
 	net.cross.key = net.operator_ca.key;
 	issue(&net.cross, &net.ci,
 	      (struct issue_request){.role = ISSUE_CROSS_OPERATOR,
-				     .subject_cert = span_make(net.operator_ca.der, net.operator_ca.n)});
+				     .subject_cert =
+					     span_make(net.operator_ca.der, net.operator_ca.n)});
 	issue(&net.au, &net.operator_ca,
 	      (struct issue_request){.role = ISSUE_AU, .organisation = "Op", .common_name = "AU"});
 	issue(&net.eum, &net.ci,
@@ -95,7 +97,7 @@ static void setup(void)
 	issue_key_scalar(net.au.key, net.au_private);
 	issue_key_scalar(net.euicc.key, net.euicc_private);
 	for (unsigned int i = 0; i < 16; i++)
-		sscanf(EID_TEXT + 2 * i, "%2hhx", &net.eid[i]);
+		sscanf(&EID_TEXT[2 * i], "%2hhx", &net.eid[i]);
 	world.crypto = crypto_create("openssl", &why);
 	world.sec = sec_create(&why);
 	cr_assert(world.crypto && world.sec, "%s", why);
@@ -164,9 +166,8 @@ struct request {
 static void make_request(struct request *q)
 {
 	uint8_t data[97], digest[32];
-	struct crypto_keypair pair = {.curve = CRYPTO_P256,
-				      .private_key = net.sk_au,
-				      .public_key = net.pk_au + 1};
+	struct crypto_keypair pair = {
+		.curve = CRYPTO_P256, .private_key = net.sk_au, .public_key = net.pk_au + 1};
 
 	memset(q, 0, sizeof(*q));
 	memset(net.rand_au, 0xa5, sizeof(net.rand_au));
@@ -215,10 +216,8 @@ static void agree(uint8_t nea, uint8_t nia)
 	cr_assert_eq(wire_nas_decode(&m, last()), WIRE_CAUSE_NONE);
 	cr_assert_eq(m.type, WIRE_NAS_AUTHENTICATION_RESPONSE);
 	const uint8_t *pk_ue = m.ie[WIRE_IE_PK_UE].p;
-	struct crypto_ecdh op = {.curve = CRYPTO_P256,
-				 .private_key = net.sk_au,
-				 .public_key = pk_ue + 1,
-				 .z = z};
+	struct crypto_ecdh op = {
+		.curve = CRYPTO_P256, .private_key = net.sk_au, .public_key = pk_ue + 1, .z = z};
 
 	crypto_ecdh_burst(world.crypto, &op, 1);
 	cr_assert_eq(op.status, CRYPTO_OK);
@@ -241,7 +240,8 @@ static void agree(uint8_t nea, uint8_t nia)
 	sec_derive_nas_keys(net.k_amf, nea, nia, net.nas.k_nas_enc, net.nas.k_nas_int);
 }
 
-static size_t protect(enum sec_header header, const struct wire_message *m, uint8_t *nas, size_t size)
+static size_t protect(enum sec_header header, const struct wire_message *m, uint8_t *nas,
+		      size_t size)
 {
 	uint8_t plain[512];
 	size_t length = 0, n = wire_encode(m, plain, sizeof(plain));
@@ -253,7 +253,8 @@ static size_t protect(enum sec_header header, const struct wire_message *m, uint
 	return length;
 }
 
-static size_t make_command(uint8_t algorithms, const uint8_t capability[2], uint8_t *nas, size_t size)
+static size_t make_command(uint8_t algorithms, const uint8_t capability[2], uint8_t *nas,
+			   size_t size)
 {
 	struct wire_message m;
 	uint8_t ngksi = 0;
@@ -311,8 +312,8 @@ static uint8_t uplink_type(unsigned int at)
 
 	cr_assert_lt(at, sent_n);
 	cr_assert_eq(sec_nas_unprotect(world.sec, &net.nas, SEC_UPLINK, &net.uplink_next,
-				       span_make(sent[at].nas, sent[at].n), plain, sizeof(plain), &n,
-				       &header, NULL),
+				       span_make(sent[at].nas, sent[at].n), plain, sizeof(plain),
+				       &n, &header, NULL),
 		     SEC_OK);
 	cr_assert_eq(wire_nas_decode(&m, span_make(plain, n)), WIRE_CAUSE_NONE);
 	return m.type;
@@ -549,7 +550,8 @@ Test(ue, an_algorithm_that_was_not_offered_is_refused)
 
 Test(ue, nia0_is_never_taken_and_cannot_end_the_attach)
 {
-	static const uint8_t command[] = {0x7e, 3, 0, 0, 0, 0, 0, 0x7e, 0, 0x5d, 0x00, 0, 2, 0x70, 0x70};
+	static const uint8_t command[] = {0x7e, 3,    0,    0, 0, 0,	0,   0x7e,
+					  0,	0x5d, 0x00, 0, 2, 0x70, 0x70};
 	uint8_t nas[256];
 
 	run_to_authenticating();
@@ -574,7 +576,8 @@ Test(ue, a_forged_algorithm_choice_cannot_end_the_attach)
 
 Test(ue, nothing_plain_is_believed_once_security_is_on)
 {
-	static const uint8_t reject[] = {0x7e, 0, WIRE_NAS_ATTACH_REJECT, 0x58, 1, WIRE_CAUSE_CONGESTION};
+	static const uint8_t reject[] = {0x7e, 0, WIRE_NAS_ATTACH_REJECT,
+					 0x58, 1, WIRE_CAUSE_CONGESTION};
 
 	run_to_secured();
 	give(reject, sizeof(reject));

@@ -10,7 +10,14 @@
 #include "link.h"
 #include "net/net.h"
 
-enum { MBUFS = 16384, DESCRIPTORS = 1024, WAIT_S = 10, SOLICIT_MS = 200 };
+enum {
+	MBUFS = 16384,
+	DESCRIPTORS = 1024,
+	WAIT_S = 10,
+	SOLICIT_MS = 200,
+	LINK_RETRY_MS = 100,
+	LINK_TRIES = 150
+};
 
 struct link_dpdk {
 	struct net_if nif;
@@ -102,7 +109,58 @@ static void drop(void *to, unsigned int an, unsigned int port, const uint8_t *da
 	(void)n;
 }
 
-/* Asks for the peer's MAC until it is known; the link may have to come up first. */
+/* A memif client's port cannot start before its server listens, and its link stays down when the
+ * server was not ready yet: it is started again until the link is up. */
+static bool wait_for_link(struct link_dpdk *d, bool started)
+{
+	uint16_t port = d->nif.port_id;
+	struct rte_eth_link link = {0};
+
+	for (unsigned int i = 0, up = 0; i < LINK_TRIES; i++) {
+		if (!started && rte_eth_dev_start(port) == 0) {
+			started = true;
+			up = 0;
+		}
+		rte_delay_us_sleep(LINK_RETRY_MS * 1000);
+		if (!started)
+			continue;
+		if (rte_eth_link_get_nowait(port, &link) == 0 && link.link_status)
+			return true;
+		if (++up < LINK_TRIES / 3) /* a NIC takes seconds to agree with its peer */
+			continue;
+		rte_eth_dev_stop(port);
+		started = false;
+	}
+	return false;
+}
+
+/* The port, started, with its link up. NULL: no error. */
+static const char *start_port(struct link_dpdk *d, const struct link_config *config)
+{
+	struct net_port_config port = {.device = config->device,
+				       .rx_queues = 1,
+				       .tx_queues = 1,
+				       .rx_descriptors = DESCRIPTORS,
+				       .tx_descriptors = DESCRIPTORS,
+				       .mtu = config->mtu,
+				       .mbufs = MBUFS};
+	int code;
+	enum net_port_error e = net_port_start(&port, &d->nif, &d->pool, &code);
+
+	if (e == NET_PORT_START) { /* configured, with its queues: what is left is to start it */
+		if (rte_eth_dev_get_port_by_name(config->device, &d->nif.port_id) != 0 ||
+		    rte_eth_macaddr_get(d->nif.port_id, &d->nif.mac) != 0)
+			return net_port_error_text(e);
+		d->nif.mtu = config->mtu;
+	} else if (e != NET_PORT_OK) {
+		return net_port_error_text(e);
+	}
+	return wait_for_link(d, e == NET_PORT_OK)
+		       ? NULL
+		       : "the port's link does not come up: is the other end there?";
+}
+
+/* Asks for the peer's MAC until it is known. */
 static bool resolve(struct link_dpdk *d, const struct link_config *config)
 {
 	const struct net_addr *wanted = config->gateway.family ? &config->gateway : &config->peer;
@@ -128,14 +186,6 @@ static bool resolve(struct link_dpdk *d, const struct link_config *config)
 bool link_dpdk_open(const struct link_config *config, struct link_transport *t, const char **why)
 {
 	struct link_dpdk *d = calloc(1, sizeof(*d));
-	struct net_port_config port = {.device = config->device,
-				       .rx_queues = 1,
-				       .tx_queues = 1,
-				       .rx_descriptors = DESCRIPTORS,
-				       .tx_descriptors = DESCRIPTORS,
-				       .mtu = config->mtu,
-				       .mbufs = MBUFS};
-	int code;
 
 	*why = "out of memory";
 	if (!d)
@@ -144,10 +194,8 @@ bool link_dpdk_open(const struct link_config *config, struct link_transport *t, 
 	d->nif.vlan = config->vlan;
 	d->nif.addresses = config->n_ans;
 	*(config->local.family == 4 ? &d->nif.ipv4 : &d->nif.ipv6) = config->local;
-	enum net_port_error e = net_port_start(&port, &d->nif, &d->pool, &code);
-
-	*why = net_port_error_text(e);
-	if (e != NET_PORT_OK) {
+	*why = start_port(d, config);
+	if (*why) {
 		free(d);
 		return false;
 	}

@@ -72,7 +72,7 @@ static const struct argp_option argp_options[] = {
 	 1},
 	{"t3510", OPT_T3510, "S", 0, "before a UE repeats itself (default: 2)", 1},
 	{"tries", OPT_TRIES, "N", 0, "how often it says the same (default: 5)", 1},
-	{"patience", OPT_PATIENCE, "S", 0, "a UE not attached after this has failed (default: 30)",
+	{"patience", OPT_PATIENCE, "S", 0, "a UE that gets no further for this long has failed (default: 30)",
 	 1},
 	{"nia", OPT_NIA, "LIST", 0, "integrity algorithms that UEs have (default: 1,2,3)", 1},
 	{"nea", OPT_NEA, "LIST", 0, "ciphering algorithms that UEs have (default: 0,1,2,3)", 1},

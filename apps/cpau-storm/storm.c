@@ -367,6 +367,7 @@ static void on_downlink_nas(struct storm *s, struct attach *a, const struct wire
 
 	if (after == before)
 		return;
+	a->deadline = s->now + (uint64_t)(s->config->patience_s * 1e9);
 	a->timer = after == DEVICE_REGISTERED ? s->now + (uint64_t)(s->config->t3510_s * 1e9)
 					      : UINT64_MAX;
 	switch (after) {

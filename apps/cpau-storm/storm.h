@@ -60,7 +60,7 @@ struct storm_config {
 	double rate;	   /* per second; 0: as fast as max_in_flight lets them */
 	uint64_t burst;	   /* arrivals that come together */
 	double duration_s; /* no UE starts after this; 0: no end */
-	double patience_s; /* a UE that is not attached after this has failed */
+	double patience_s; /* a UE that gets no further for this long has failed */
 	unsigned int n_ans;
 	uint8_t an_key[32];
 	unsigned int max_in_flight;

@@ -15,7 +15,7 @@
 enum {
 	MIB = 1 << 20,
 	OBJECT_OVERHEAD = 128, /* mempool header and alignment of one object */
-	WORKER_MIB = 8,	       /* reassembly tables, rings, counters */
+	QUEUE_MIB = 10,	       /* a worker on a port: mostly its reassembly table */
 	BASE_MIB = 64,	       /* EAL, ports, indirect pools */
 	NODES_MAX = 8,
 	EAL_NO_HUGE_MIB = 64, /* EAL's choice for --no-huge without -m */
@@ -25,7 +25,7 @@ struct estimate {
 	uint64_t mbufs, ues, jobs, other, total; /* octets */
 };
 
-/* With a quarter on top: pools and tables are rounded up to powers of two and to pages. */
+/* With half on top: pools and tables are rounded up, and EAL's heap has gaps. */
 static struct estimate estimate(const struct config *config)
 {
 	uint64_t workers = config_stage_count(config, CONFIG_STAGE_WORKER);
@@ -37,10 +37,10 @@ static struct estimate estimate(const struct config *config)
 		.ues = (uint64_t)config->ue.max * ue_table_octets_per_ue(),
 		.jobs = (uint64_t)config->ue.jobs * (sizeof(struct au_job) + OBJECT_OVERHEAD) +
 			consumers * rte_align32pow2(config->ue.jobs + 1) * sizeof(void *),
-		.other = (BASE_MIB + workers * WORKER_MIB) * (uint64_t)MIB,
+		.other = (BASE_MIB + workers * config->n_ports * QUEUE_MIB) * (uint64_t)MIB,
 	};
 
-	e.total = (e.mbufs + e.ues + e.jobs + e.other) / 4 * 5;
+	e.total = (e.mbufs + e.ues + e.jobs + e.other) / 2 * 3;
 	return e;
 }
 
@@ -214,7 +214,7 @@ void check_memory(struct check *c)
 	check_ok(c,
 		 "estimate %lu MiB: packet buffers %lu, UE contexts %lu (%zu octets each), jobs "
 		 "%lu, "
-		 "other %lu, a quarter to spare",
+		 "other %lu, half to spare",
 		 mib(e.total), mib(e.mbufs), mib(e.ues), ue_table_octets_per_ue(), mib(e.jobs),
 		 mib(e.other));
 	if (config_eal_value(c->config, "--no-huge"))

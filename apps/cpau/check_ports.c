@@ -144,15 +144,14 @@ static void check_memif(struct check *c, const struct config_port *p)
 			   p->device);
 		return;
 	}
-	char *slash = strrchr(socket, '/');
-
-	if (!slash) {
-		check_fail(c, "write socket=./NAME in the vdev: DPDK wants a directory",
-			   "%s: its socket %s names no directory", p->device, socket);
+	if (socket[0] != '/') {
+		check_fail(c,
+			   "write socket=/DIRECTORY/NAME in the vdev: DPDK takes whole paths alone",
+			   "%s: its socket %s is not a whole path", p->device, socket);
 		return;
 	}
-	*slash = '\0';
-	if (access(socket, W_OK) != 0)
+	*strrchr(socket, '/') = '\0';
+	if (access(socket[0] ? socket : "/", R_OK | W_OK) != 0)
 		check_fail(c, "make that directory, or give another socket= in the vdev",
 			   "%s: the socket's directory %s: %s", p->device, socket, strerror(errno));
 }

@@ -4,13 +4,17 @@
  * starts EAL, ports and stages, and runs until SIGTERM or SIGINT. SIGHUP reloads the credentials.
  */
 #include <argp.h>
+#include <jansson.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_eal.h>
@@ -39,7 +43,8 @@ static const struct argp_option argp_options[] = {
 	{"check", OPT_CHECK, NULL, 0,
 	 "check configuration, credentials, ports, memory, CPUs and host settings without starting",
 	 0},
-	{"json", OPT_JSON, NULL, 0, "with --check: one JSON object as the last line", 0},
+	{"json", OPT_JSON, NULL, 0,
+	 "one JSON object as the last line: findings of --check, or the counters at the end", 0},
 	{"quiet", OPT_QUIET, NULL, 0, "do not list the credentials that were accepted", 0},
 	{0},
 };
@@ -154,6 +159,26 @@ static bool names_lcores(const struct config *config)
 	return false;
 }
 
+/* A memif server that was killed leaves its socket file behind, and the next one could not start: a
+ * socket that nobody listens on is removed. */
+static void remove_stale_socket(const char *vdev)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const char *p = strstr(vdev, "socket=/");
+	int fd;
+
+	if (!p || !strstr(vdev, "role=server"))
+		return;
+	p += strlen("socket=");
+	snprintf(address.sun_path, sizeof(address.sun_path), "%.*s", (int)strcspn(p, ","), p);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0 &&
+	    errno == ECONNREFUSED)
+		unlink(address.sun_path);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* The configuration's `eal`, the lcores that it uses, and its virtual devices. */
 static bool start_eal(const struct config *config)
 {
@@ -172,6 +197,7 @@ static bool start_eal(const struct config *config)
 	}
 	for (unsigned int i = 0; i < config->n_ports; i++)
 		if (config->ports[i].vdev) {
+			remove_stale_socket(config->ports[i].vdev);
 			argv[argc++] = "--vdev";
 			argv[argc++] = config->ports[i].vdev;
 		}
@@ -248,6 +274,39 @@ static void print_summary(const struct au *au)
 		       100.0 * (double)busy / (double)(busy + idle + 1));
 }
 
+static double seconds(uint64_t cycles)
+{
+	return (double)cycles / (double)rte_get_tsc_hz();
+}
+
+/* Counters that are not 0, and where the time went. */
+static void print_json(const struct au *au)
+{
+	json_t *events = json_object(), *causes = json_object();
+	json_t *j =
+		json_pack("{s:s,s:{s:f,s:f,s:f,s:f}}", "backend", au_backend(au), "busy_seconds",
+			  "worker", seconds(au_stage_busy(au, CONFIG_STAGE_WORKER)), "crypto",
+			  seconds(au_stage_busy(au, CONFIG_STAGE_CRYPTO)), "public_key",
+			  seconds(au_public_key_cycles(au)), "control",
+			  seconds(au_stage_busy(au, CONFIG_STAGE_CONTROL)));
+
+	for (unsigned int i = 0; i < AU_COUNTER_N; i++)
+		if (au_event(au, (enum au_counter)i) > 0)
+			json_object_set_new(
+				events, au_counter_name(i),
+				json_integer((json_int_t)au_event(au, (enum au_counter)i)));
+	for (unsigned int i = 1; i < WIRE_CAUSE_LIMIT; i++)
+		if (au_cause(au, (enum wire_cause)i) > 0)
+			json_object_set_new(
+				causes, wire_cause_name(i),
+				json_integer((json_int_t)au_cause(au, (enum wire_cause)i)));
+	json_object_set_new(j, "events", events);
+	json_object_set_new(j, "causes", causes);
+	json_dumpf(j, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	putchar('\n');
+	json_decref(j);
+}
+
 static int serve(const struct config *config, const struct options *o)
 {
 	struct sigaction action = {.sa_handler = on_signal};
@@ -277,7 +336,10 @@ static int serve(const struct config *config, const struct options *o)
 	}
 	au_telemetry_register(au);
 	run(au, &reload, config);
-	print_summary(au);
+	if (o->json)
+		print_json(au);
+	else
+		print_summary(au);
 	au_destroy(au);
 	rte_eal_cleanup();
 	return 0;

@@ -509,18 +509,36 @@ static unsigned int poll_stage(const struct au_stage *s)
 	}
 }
 
+static struct au_counters *stage_counters(const struct au_stage *s)
+{
+	switch (s->kind) {
+	case CONFIG_STAGE_WORKER:
+		return au_worker_counters(s->context);
+	case CONFIG_STAGE_CRYPTO:
+		return au_crypto_counters(s->context);
+	default:
+		return au_control_counters(s->context);
+	}
+}
+
 /* One turn of an lcore, and what it took. */
 static bool poll_lcore(struct au_lcore *l)
 {
-	unsigned int done = 0;
+	uint64_t begin = l->last, busy = 0;
 
-	for (unsigned int i = 0; i < l->n_stages; i++)
-		done += poll_stage(&l->stages[i]);
-	uint64_t now = rte_rdtsc();
+	for (unsigned int i = 0; i < l->n_stages; i++) {
+		unsigned int done = poll_stage(&l->stages[i]);
+		uint64_t now = rte_rdtsc();
 
-	au_count(done ? &l->busy : &l->idle, now - l->last);
-	l->last = now;
-	return done > 0;
+		if (done > 0) {
+			au_count(&stage_counters(&l->stages[i])->busy, now - l->last);
+			busy += now - l->last;
+		}
+		l->last = now;
+	}
+	au_count(&l->busy, busy);
+	au_count(&l->idle, l->last - begin - busy);
+	return busy > 0;
 }
 
 static int run_lcore(void *arg)

@@ -49,8 +49,8 @@ enum au_counter {
 struct au_counters {
 	uint64_t events[AU_COUNTER_N];
 	uint64_t causes[WIRE_CAUSE_LIMIT]; /* by enum wire_cause */
-	/* the lcore's time, in TSC cycles, in polls that found work and in those that did not */
-	uint64_t busy, idle;
+	/* TSC cycles: of the stage's polls that found work, and of them in public-key operations */
+	uint64_t busy, public_key;
 };
 
 const char *au_counter_name(unsigned int counter);

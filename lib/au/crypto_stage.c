@@ -6,6 +6,7 @@
  * a forged message costs no more than the check that finds it out.
  */
 #include <openssl/rand.h>
+#include <rte_cycles.h>
 #include <rte_malloc.h>
 
 #include "au/stage.h"
@@ -30,6 +31,14 @@ struct au_crypto {
 	uint8_t signed_data[AU_BURST][AU_SIGNED_SIZE];
 	uint8_t rands[AU_BURST][16];
 };
+
+/* Public-key operations, and the time that they take. */
+#define TIMED(c, call)                                                      \
+	do {                                                                \
+		uint64_t before_ = rte_rdtsc();                             \
+		call;                                                       \
+		au_count(&(c)->counters.public_key, rte_rdtsc() - before_); \
+	} while (0)
 
 static enum wire_cause cause_of(enum crypto_status status, enum wire_cause bad_signature,
 				enum wire_cause bad_key)
@@ -84,7 +93,7 @@ static unsigned int run_verify_wave(struct au_crypto *c, struct au_job **jobs, u
 	if (m == 0)
 		return 0;
 	crypto_hash_burst(c->backend, c->hashes, m);
-	crypto_verify_burst(c->backend, c->verifies, m);
+	TIMED(c, crypto_verify_burst(c->backend, c->verifies, m));
 	for (unsigned int i = 0; i < m; i++) {
 		const struct au_verify *v = &c->owners[i]->verifies[wave];
 
@@ -113,7 +122,7 @@ static void run_step2(struct au_crypto *c, struct au_job **jobs, unsigned int n)
 		return;
 	bool random = RAND_bytes(c->rands[0], (int)(m * sizeof(c->rands[0]))) == 1;
 
-	crypto_keypair_burst(c->backend, c->keypairs, m);
+	TIMED(c, crypto_keypair_burst(c->backend, c->keypairs, m));
 	for (unsigned int i = 0; i < m; i++) {
 		struct au_job *job = c->owners[i];
 		uint8_t *p = c->signed_data[i];
@@ -130,7 +139,7 @@ static void run_step2(struct au_crypto *c, struct au_job **jobs, unsigned int n)
 						   .signature = job->au_signature};
 	}
 	crypto_hash_burst(c->backend, c->hashes, m);
-	crypto_sign_burst(c->backend, c->signs, m);
+	TIMED(c, crypto_sign_burst(c->backend, c->signs, m));
 	for (unsigned int i = 0; i < m; i++)
 		if (!random || c->keypairs[i].status != CRYPTO_OK ||
 		    c->signs[i].status != CRYPTO_OK) {
@@ -158,7 +167,7 @@ static void run_step6(struct au_crypto *c, struct au_job **jobs, unsigned int n)
 		}
 	}
 	if (m > 0)
-		crypto_ecdh_burst(c->backend, c->ecdhs, m);
+		TIMED(c, crypto_ecdh_burst(c->backend, c->ecdhs, m));
 	for (unsigned int i = 0; i < m; i++)
 		c->owners[i]->cause = (uint8_t)cause_of(c->ecdhs[i].status, WIRE_CAUSE_INTERNAL,
 							WIRE_CAUSE_PK_UE);

@@ -76,6 +76,30 @@ bool au_lcore(const struct au *au, unsigned int i, unsigned int *lcore, uint64_t
 	return true;
 }
 
+uint64_t au_stage_busy(const struct au *au, enum config_stage stage)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; stage == CONFIG_STAGE_WORKER && i < au->n_workers; i++)
+		sum += __atomic_load_n(&au_worker_counters(au->workers[i])->busy, __ATOMIC_RELAXED);
+	for (unsigned int i = 0; stage == CONFIG_STAGE_CRYPTO && i < au->n_cryptos; i++)
+		sum += __atomic_load_n(&au_crypto_counters(au->cryptos[i])->busy, __ATOMIC_RELAXED);
+	for (unsigned int i = 0; stage == CONFIG_STAGE_CONTROL && i < au->n_controls; i++)
+		sum += __atomic_load_n(&au_control_counters(au->controls[i])->busy,
+				       __ATOMIC_RELAXED);
+	return sum;
+}
+
+uint64_t au_public_key_cycles(const struct au *au)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < au->n_cryptos; i++)
+		sum += __atomic_load_n(&au_crypto_counters(au->cryptos[i])->public_key,
+				       __ATOMIC_RELAXED);
+	return sum;
+}
+
 /* ---------------------------------------------------------------- telemetry */
 
 /* DPDK calls back without an argument of ours: one instance a process. */
