@@ -335,7 +335,8 @@ Test(config, broken_yaml_is_refused_with_its_line)
 {
 	refuse(3, "  - {lcore: 1, stages: [worker", "", 4, "did not find expected",
 	       "correct the YAML");
-	refuse(5, "  - device: \"net_ring0", "", 15, "unexpected end of stream", "correct the YAML");
+	refuse(5, "  - device: \"net_ring0", "", 15, "unexpected end of stream",
+	       "correct the YAML");
 }
 
 Test(config, a_file_that_is_no_mapping_is_refused)

@@ -245,6 +245,14 @@ static struct rte_ring *make_ring(const char *kind, unsigned int i, unsigned int
 	return rte_ring_create(name, rte_align32pow2(size + 1), SOCKET_ID_ANY, flags);
 }
 
+static void touch_job(struct rte_mempool *pool, void *arg, void *object, unsigned int i)
+{
+	(void)pool;
+	(void)arg;
+	(void)i;
+	memset(object, 0, sizeof(struct au_job));
+}
+
 /* Rings hold as many as there are jobs, so that only the jobs run out. */
 static bool make_rings(struct au *au)
 {
@@ -253,8 +261,8 @@ static bool make_rings(struct au *au)
 	bool ok = true;
 
 	s->jobs = rte_mempool_create("cpau_jobs", jobs, sizeof(struct au_job),
-				     RTE_MIN(POOL_CACHE, jobs / 8), 0, NULL, NULL, NULL, NULL,
-				     SOCKET_ID_ANY, 0);
+				     RTE_MIN(POOL_CACHE, jobs / 8), 0, NULL, NULL,
+				     touch_job, NULL, SOCKET_ID_ANY, 0);
 	if (!s->jobs)
 		return fail(au,
 			    "no memory for %u jobs of %zu octets: lower ue.jobs, or give EAL more",

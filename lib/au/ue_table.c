@@ -82,6 +82,9 @@ struct ue_table *ue_table_create(const struct ue_table_config *config)
 		ue_table_destroy(t);
 		return NULL;
 	}
+	/* Pages of memory that nobody has touched yet are mapped now, not by the first UEs. */
+	memset(t->ues, 0, (size_t)config->capacity * sizeof(struct ue));
+	memset(t->rands, 0, (size_t)rand_buckets * RAND_WAYS * sizeof(*t->rands));
 	t->shard = config->shard;
 	t->capacity = config->capacity;
 	t->max_half_open = config->max_half_open;

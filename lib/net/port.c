@@ -27,6 +27,17 @@ const char *net_port_error_text(enum net_port_error e)
 	return e < NET_PORT_ERROR_N ? texts[e] : "?";
 }
 
+/* Maps the pages of the mbufs now, not when the first packets use them. */
+static void touch_mbuf(struct rte_mempool *pool, void *arg, void *object, unsigned int i)
+{
+	struct rte_mbuf *m = object;
+
+	(void)pool;
+	(void)arg;
+	(void)i;
+	memset(m->buf_addr, 0, m->buf_len);
+}
+
 static enum net_port_error setup_queues(const struct net_port_config *config, uint16_t port,
 					int socket, struct rte_mempool *pool, int *code)
 {
@@ -66,6 +77,7 @@ enum net_port_error net_port_start(const struct net_port_config *config, struct 
 		*code = -rte_errno;
 		return NET_PORT_POOL;
 	}
+	rte_mempool_obj_iter(*pool, touch_mbuf, NULL);
 	nif->rx_checksum = (info.rx_offload_capa & checksums) == checksums;
 	if (nif->rx_checksum)
 		conf.rxmode.offloads |= checksums;
