@@ -1046,3 +1046,1074 @@ Test(learn, revoked_eum_is_not_learned)
 	cr_expect_eq(why, PKI_REVOKED);
 	pki_trust_free(t);
 }
+
+/* ---------------------------------------------------------------- loading, and what it says */
+
+static struct {
+	unsigned int n;
+	struct {
+		char file[PATH_SIZE], text[PATH_SIZE];
+		bool accepted;
+	} list[REPORTS_MAX];
+} reports;
+
+static void note(void *arg, const char *file, bool accepted, const char *text)
+{
+	cr_assert_eq(arg, &reports);
+	cr_assert_lt(reports.n, (unsigned int)REPORTS_MAX);
+	snprintf(reports.list[reports.n].file, PATH_SIZE, "%s", file);
+	snprintf(reports.list[reports.n].text, PATH_SIZE, "%s", text);
+	reports.list[reports.n++].accepted = accepted;
+}
+
+static void quiet(void *arg, const char *file, bool accepted, const char *text)
+{
+	(void)arg;
+	(void)file;
+	(void)accepted;
+	(void)text;
+}
+
+static struct pki_trust_config config(void)
+{
+	return (struct pki_trust_config){.directory = root,
+					 .crypto_backend = "openssl",
+					 .max_learned_eums = 4,
+					 .now = time(NULL)};
+}
+
+static struct pki_trust *load_with(const struct pki_trust_config *c)
+{
+	reports.n = 0;
+	return pki_trust_load(c, note, &reports);
+}
+
+static struct pki_trust *load(void)
+{
+	struct pki_trust_config c = config();
+
+	return load_with(&c);
+}
+
+/* One report of the file alone, with this outcome and with `text` in its words. */
+static void expect_report(const char *name, bool accepted, const char *text)
+{
+	unsigned int found = 0;
+
+	for (unsigned int i = 0; i < reports.n; i++) {
+		if (strcmp(reports.list[i].file, in_root(name)) != 0)
+			continue;
+		found++;
+		cr_expect_eq(reports.list[i].accepted, accepted, "%s: %s", name,
+			     reports.list[i].text);
+		cr_expect_not_null(strstr(reports.list[i].text, text), "%s: '%s' without '%s'",
+				   name, reports.list[i].text, text);
+	}
+	cr_expect_eq(found, 1u, "%s: %u reports", name, found);
+}
+
+static void expect_refused(const char *name, enum pki_error e)
+{
+	expect_report(name, false, pki_error_text(e));
+}
+
+static const struct pki_issuer *find_eum(const struct pki_trust *t, const struct authority *a)
+{
+	return pki_trust_find_eum(t, a->cert.ski, a->cert.subject);
+}
+
+static const struct pki_issuer *find_ci(const struct pki_trust *t, const struct authority *a)
+{
+	return pki_trust_find_ci(t, a->cert.ski, a->cert.subject);
+}
+
+static void make_pem(const char *name, const char *label, const struct authority *a)
+{
+	FILE *f = fopen(in_root(name), "w");
+
+	cr_assert_not_null(f);
+	cr_assert_gt(PEM_write(f, label, "", a->der, (long)a->n), 0);
+	fclose(f);
+}
+
+TestSuite(load, .init = setup, .fini = teardown);
+TestSuite(ci, .init = setup, .fini = teardown);
+TestSuite(cross, .init = setup, .fini = teardown);
+TestSuite(au, .init = setup, .fini = teardown);
+TestSuite(eum, .init = setup, .fini = teardown);
+TestSuite(crl, .init = setup, .fini = teardown);
+TestSuite(deny, .init = setup, .fini = teardown);
+TestSuite(learn, .init = setup, .fini = teardown);
+TestSuite(summary, .init = setup, .fini = teardown);
+
+Test(load, directory_gives_everything_and_each_file_is_reported_once)
+{
+	uint8_t scalar[32];
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	cr_expect_eq(reports.n, 6u);
+	expect_report("operator-ca/ca.crt", true, "operator CA");
+	expect_report("ci/ci.crt", true, "CI");
+	expect_report("cross/for-ci.crt", true, "cross-certificate");
+	expect_report("cross/for-operator.crt", true, "given to UEs");
+	expect_report("au/au.crt", true, "Cert_AU");
+	expect_report("eum/eum.crt", true, "EUM");
+
+	const struct pki_issuer *i = find_eum(t, &eum);
+
+	cr_assert_not_null(i);
+	cr_expect_not_null(i->key);
+	cr_expect(span_equal(i->cert.der, der_of(&eum)));
+	cr_expect_eq(i->parent, find_ci(t, &ci));
+	cr_expect_null(i->parent->parent);
+	cr_expect_not_null(i->parent->key);
+	cr_assert_not_null(pki_trust_au(t, CRYPTO_P256));
+	cr_expect_null(pki_trust_au(t, CRYPTO_BRAINPOOLP256R1));
+	cr_expect(span_equal(pki_trust_au(t, CRYPTO_P256)->cert.der, der_of(&au)));
+	issue_key_scalar(au.key, scalar);
+	cr_expect_arr_eq(pki_trust_au(t, CRYPTO_P256)->private_key, scalar, 32);
+	pki_trust_free(t);
+}
+
+Test(load, key_identifier_and_name_must_both_match)
+{
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	cr_expect_null(pki_trust_find_eum(t, eum.cert.ski, ci.cert.subject));
+	cr_expect_null(pki_trust_find_eum(t, ci.cert.ski, eum.cert.subject));
+	cr_expect_null(pki_trust_find_eum(t, span_make(NULL, 0), eum.cert.subject));
+	cr_expect_null(pki_trust_find_ci(t, ci.cert.ski, eum.cert.subject));
+	cr_expect_null(pki_trust_find_ci(t, eum.cert.ski, ci.cert.subject));
+	cr_expect_null(find_eum(t, &ci), "a CI is no EUM");
+	pki_trust_free(t);
+}
+
+Test(load, pem_is_as_good_as_der)
+{
+	make_pem("ci/ci.crt", "CERTIFICATE", &ci);
+	make_pem("eum/eum.crt", "CERTIFICATE", &eum);
+	make_pem("au/au.crt", "CERTIFICATE", &au);
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	cr_expect_not_null(find_eum(t, &eum));
+	pki_trust_free(t);
+}
+
+Test(load, paths_are_added_to_what_the_directory_gives)
+{
+	struct authority other = {0};
+	struct pki_trust_config c = config();
+	char *paths[] = {(char *)(uintptr_t)in_root("other/ci.crt")};
+	char *crosses[] = {(char *)(uintptr_t)in_root("other/cross.crt")};
+	char *nothing[] = {(char *)(uintptr_t)in_root("other/absent.crl")};
+	struct issue_request r = CI_REQUEST;
+
+	r.common_name = "Another CI";
+	issue(&other, NULL, CRYPTO_P256, r);
+	write_certificate("other/ci.crt", &other);
+	write_cross("other/cross.crt", ISSUE_CROSS_CI, &ca, &other);
+	c.cis = paths;
+	c.cross_certificates = crosses;
+	c.crls = nothing;
+	c.n_cis = c.n_cross_certificates = c.n_crls = 1;
+	struct pki_trust *t = load_with(&c);
+
+	cr_assert_not_null(t);
+	cr_expect_not_null(find_ci(t, &ci));
+	cr_expect_not_null(find_ci(t, &other));
+	expect_report("other/absent.crl", false, "cannot be read");
+	pki_trust_free(t);
+	authority_free(&other);
+}
+
+Test(load, file_that_is_no_certificate_is_refused_alone)
+{
+	write_text("eum/a-text.crt", "not a certificate\n");
+	write_text("eum/b-empty.crt", "");
+	write_file("eum/c-cut.crt", eum.der, eum.n - 1);
+	write_text("eum/readme.txt", "not looked at");
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	expect_report("eum/a-text.crt", false, "neither DER nor PEM");
+	expect_report("eum/b-empty.crt", false, "cannot be read");
+	expect_refused("eum/c-cut.crt", PKI_MALFORMED);
+	expect_report("eum/eum.crt", true, "EUM");
+	cr_expect_not_null(find_eum(t, &eum));
+	pki_trust_free(t);
+}
+
+Test(load, directory_that_does_not_exist_is_not_usable)
+{
+	struct pki_trust_config c = config();
+
+	c.directory = in_root("absent");
+	cr_expect_null(load_with(&c));
+	expect_report("absent", false, "no trusted CI");
+}
+
+/* ---------------------------------------------------------------- CIs */
+
+Test(ci, without_a_cross_certificate_of_the_operator_ca_is_not_trusted)
+{
+	unlink(in_root("cross/for-ci.crt"));
+	cr_expect_null(load());
+	expect_report("ci/ci.crt", false, "no operator CA has cross-certified");
+	expect_refused("eum/eum.crt", PKI_UNKNOWN_CI);
+}
+
+Test(ci, cross_certificate_for_another_key_of_the_same_name_does_not_count)
+{
+	struct authority impostor = {0};
+
+	issue(&impostor, NULL, CRYPTO_P256, CI_REQUEST);
+	write_certificate("ci/ci.crt", &impostor);
+	cr_expect_null(load());
+	expect_report("ci/ci.crt", false, "no operator CA has cross-certified");
+	authority_free(&impostor);
+}
+
+Test(ci, cross_certificate_of_an_operator_ca_that_is_not_ours_does_not_count)
+{
+	struct authority stranger = {0};
+
+	issue(&stranger, NULL, CRYPTO_P256, CA_REQUEST);
+	write_cross("cross/for-ci.crt", ISSUE_CROSS_CI, &stranger, &ci);
+	cr_expect_null(load());
+	expect_report("ci/ci.crt", false, "no operator CA has cross-certified");
+	authority_free(&stranger);
+}
+
+Test(ci, reissued_with_the_same_key_is_the_same_ci)
+{
+	write_certificate("ci/old.crt", &ci);
+	issue(&ci, NULL, CRYPTO_P256, CI_REQUEST);
+	write_certificate("ci/ci.crt", &ci);
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	expect_report("ci/ci.crt", true, "CI");
+	expect_report("ci/old.crt", true, "CI");
+	cr_expect_not_null(find_eum(t, &eum));
+	pki_trust_free(t);
+}
+
+Test(ci, bad_self_signature_is_refused)
+{
+	struct issue_request r = CI_REQUEST;
+
+	r.fault = ISSUE_FAULT_SIGNATURE;
+	issue(&ci, NULL, CRYPTO_P256, r);
+	write_certificate("ci/ci.crt", &ci);
+	cr_expect_null(load());
+	expect_refused("ci/ci.crt", PKI_SIGNATURE);
+}
+
+/* ---------------------------------------------------------------- cross-certificates for UEs */
+
+Test(cross, ue_gets_the_one_of_its_ci)
+{
+	struct pki_trust *t = load();
+	struct pki_cert given;
+
+	cr_assert_not_null(t);
+	int index = pki_trust_cross_for_ci(t, ci.cert.ski);
+
+	cr_assert_geq(index, 0);
+	cr_assert_eq(pki_cert_parse(&given, pki_trust_cross_der(t, index)), PKI_OK);
+	cr_expect(span_equal(given.issuer, ci.cert.subject));
+	cr_expect_eq(pki_cert_issued_by(&au.cert, &given), PKI_OK);
+	cr_expect_eq(pki_cert_verify(&au.cert, &given), PKI_OK);
+	cr_expect_eq(pki_trust_cross_default(t, CRYPTO_P256), index);
+	cr_expect_eq(pki_trust_cross_default(t, CRYPTO_BRAINPOOLP256R1), -1);
+	cr_expect_eq(pki_trust_cross_for_ci(t, eum.cert.ski), -1);
+	cr_expect_eq(pki_trust_cross_der(t, -1).n, 0u);
+	cr_expect_eq(pki_trust_cross_der(t, 1).n, 0u);
+	pki_trust_free(t);
+}
+
+Test(cross, for_an_operator_ca_that_did_not_issue_cert_au_is_not_given_to_ues)
+{
+	struct authority old_ca = {0};
+	struct issue_request r = CA_REQUEST;
+
+	r.common_name = "Old CA";
+	issue(&old_ca, NULL, CRYPTO_P256, r);
+	write_certificate("operator-ca/a-old.crt", &old_ca);
+	write_cross("cross/a-for-old.crt", ISSUE_CROSS_OPERATOR, &ci, &old_ca);
+	struct pki_trust *t = load();
+	struct pki_cert given;
+
+	cr_assert_not_null(t);
+	expect_report("cross/a-for-old.crt", false, "Cert_AU");
+	cr_assert_eq(pki_cert_parse(&given,
+				    pki_trust_cross_der(t, pki_trust_cross_for_ci(t, ci.cert.ski))),
+		     PKI_OK);
+	cr_expect_eq(pki_cert_issued_by(&au.cert, &given), PKI_OK);
+	pki_trust_free(t);
+	authority_free(&old_ca);
+}
+
+Test(cross, of_a_stranger_is_refused)
+{
+	struct authority stranger = {0};
+
+	issue(&stranger, NULL, CRYPTO_P256, CI_REQUEST);
+	write_cross("cross/for-operator.crt", ISSUE_CROSS_OPERATOR, &stranger, &ca);
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t, "EUMs can still be verified");
+	expect_report("cross/for-operator.crt", false, "neither from a known operator CA");
+	cr_expect_eq(pki_trust_cross_default(t, CRYPTO_P256), -1);
+	pki_trust_free(t);
+	authority_free(&stranger);
+}
+
+/* ---------------------------------------------------------------- Cert_AU */
+
+Test(au, without_a_private_key_is_not_usable)
+{
+	unlink(in_root("au/au.key"));
+	cr_expect_null(load());
+	expect_report("au/au.crt", false, "no private key file belongs to it");
+}
+
+Test(au, with_the_private_key_of_another_is_not_usable)
+{
+	unlink(in_root("au/au.key"));
+	cr_assert(issue_key_write(eum.key, in_root("au/au.key")));
+	cr_expect_null(load());
+	expect_report("au/au.crt", false, "no private key file belongs to it");
+}
+
+Test(au, private_key_may_be_64_hex_digits)
+{
+	uint8_t scalar[32];
+	char hex[66] = {0};
+
+	issue_key_scalar(au.key, scalar);
+	for (unsigned int i = 0; i < 32; i++)
+		snprintf(hex + 2 * i, 3, "%02x", scalar[i]);
+	hex[64] = '\n';
+	unlink(in_root("au/au.key"));
+	write_text("au/au.key", hex);
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	cr_expect_arr_eq(pki_trust_au(t, CRYPTO_P256)->private_key, scalar, 32);
+	pki_trust_free(t);
+}
+
+Test(au, each_fault_is_refused_in_its_own_words)
+{
+	static const struct {
+		enum issue_fault fault;
+		enum pki_error expected;
+	} rows[] = {
+		{ISSUE_FAULT_EXPIRED, PKI_EXPIRED},
+		{ISSUE_FAULT_NOT_YET_VALID, PKI_NOT_YET_VALID},
+		{ISSUE_FAULT_USAGE, PKI_USAGE},
+		{ISSUE_FAULT_CRITICAL, PKI_UNSUPPORTED},
+		{ISSUE_FAULT_SIGNATURE, PKI_SIGNATURE},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct issue_request r = AU_REQUEST;
+
+		r.fault = rows[i].fault;
+		issue(&au, &ca, CRYPTO_P256, r);
+		write_certificate("au/au.crt", &au);
+		cr_expect_null(load(), "fault %d", rows[i].fault);
+		expect_refused("au/au.crt", rows[i].expected);
+	}
+}
+
+Test(au, of_a_stranger_is_refused)
+{
+	struct authority stranger = {0};
+
+	issue(&stranger, NULL, CRYPTO_P256, CA_REQUEST);
+	issue(&au, &stranger, CRYPTO_P256, AU_REQUEST);
+	write_certificate("au/au.crt", &au);
+	cr_expect_null(load());
+	expect_report("au/au.crt", false, "not issued by a known operator CA");
+	authority_free(&stranger);
+}
+
+Test(au, successor_serves_when_the_first_has_expired)
+{
+	struct authority next = {0};
+	struct issue_request r = AU_REQUEST;
+
+	r.fault = ISSUE_FAULT_EXPIRED;
+	issue(&au, &ca, CRYPTO_P256, r);
+	write_certificate("au/au.crt", &au);
+	issue(&next, &ca, CRYPTO_P256, AU_REQUEST);
+	write_certificate("au/next.crt", &next);
+	cr_assert(issue_key_write(next.key, in_root("au/next.key")));
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	expect_refused("au/au.crt", PKI_EXPIRED);
+	cr_expect(span_equal(pki_trust_au(t, CRYPTO_P256)->cert.der, der_of(&next)));
+	pki_trust_free(t);
+	authority_free(&next);
+}
+
+/* ---------------------------------------------------------------- EUMs */
+
+Test(eum, each_fault_is_refused_in_its_own_words_and_the_rest_serves)
+{
+	static const struct {
+		enum issue_fault fault;
+		enum pki_error expected;
+	} rows[] = {
+		{ISSUE_FAULT_EXPIRED, PKI_EXPIRED},
+		{ISSUE_FAULT_NOT_YET_VALID, PKI_NOT_YET_VALID},
+		{ISSUE_FAULT_POLICY, PKI_POLICY},
+		{ISSUE_FAULT_USAGE, PKI_USAGE},
+		{ISSUE_FAULT_CRITICAL, PKI_UNSUPPORTED},
+		{ISSUE_FAULT_SIGNATURE, PKI_SIGNATURE},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct issue_request r = eum_request(ISSUE_VARIANT_O, "Faulty EUM");
+		struct authority faulty = {0};
+
+		r.fault = rows[i].fault;
+		issue(&faulty, &ci, CRYPTO_P256, r);
+		write_certificate("eum/faulty.crt", &faulty);
+		struct pki_trust *t = load();
+
+		cr_assert_not_null(t);
+		expect_refused("eum/faulty.crt", rows[i].expected);
+		expect_report("eum/eum.crt", true, "EUM");
+		cr_expect_null(find_eum(t, &faulty));
+		cr_expect_not_null(find_eum(t, &eum));
+		pki_trust_free(t);
+		authority_free(&faulty);
+	}
+}
+
+Test(eum, of_a_ci_that_is_not_trusted_is_refused)
+{
+	struct authority stranger = {0}, other = {0};
+
+	issue(&stranger, NULL, CRYPTO_P256, CI_REQUEST);
+	issue(&other, &stranger, CRYPTO_P256, EUM_REQUEST);
+	write_certificate("eum/other.crt", &other);
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	expect_refused("eum/other.crt", PKI_UNKNOWN_CI);
+	pki_trust_free(t);
+	authority_free(&stranger);
+	authority_free(&other);
+}
+
+Test(eum, subca_hangs_below_its_eum_whatever_the_order_of_files)
+{
+	struct authority tier = {0}, subca = {0};
+	struct issue_request r = eum_request(ISSUE_VARIANT_A, "EUM of variant A");
+
+	issue(&tier, &ci, CRYPTO_P256, r);
+	r.role = ISSUE_EUM_SUBCA;
+	r.common_name = "EUM SubCA";
+	issue(&subca, &tier, CRYPTO_P256, r);
+	write_certificate("eum/a-subca.crt", &subca);
+	write_certificate("eum/z-eum.crt", &tier);
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	expect_report("eum/a-subca.crt", true, "SubCA");
+	cr_assert_not_null(find_eum(t, &subca));
+	cr_expect_eq(find_eum(t, &subca)->parent, find_eum(t, &tier));
+	pki_trust_free(t);
+
+	unlink(in_root("eum/z-eum.crt"));
+	t = load();
+	cr_assert_not_null(t);
+	expect_report("eum/a-subca.crt", false, "");
+	cr_expect_null(find_eum(t, &subca));
+	pki_trust_free(t);
+	authority_free(&tier);
+	authority_free(&subca);
+}
+
+Test(eum, hundreds_are_each_found)
+{
+	enum { N = 300 };
+	static struct authority many[N];
+	char name[64];
+
+	for (unsigned int i = 0; i < N; i++) {
+		snprintf(name, sizeof(name), "EUM %u", i);
+		issue(&many[i], &ci, CRYPTO_P256, eum_request(ISSUE_VARIANT_O, name));
+		snprintf(name, sizeof(name), "eum/%u.crt", i);
+		write_certificate(name, &many[i]);
+	}
+	struct pki_trust_config c = config();
+	struct pki_trust *t = pki_trust_load(&c, quiet, NULL);
+
+	cr_assert_not_null(t);
+	for (unsigned int i = 0; i < N; i++) {
+		const struct pki_issuer *found = find_eum(t, &many[i]);
+
+		cr_assert_not_null(found, "%u", i);
+		cr_expect(span_equal(found->cert.der, der_of(&many[i])));
+		authority_free(&many[i]);
+	}
+	pki_trust_free(t);
+}
+
+/* ---------------------------------------------------------------- revocation lists */
+
+static struct span octets(uint8_t out[4], uint32_t serial)
+{
+	store_be32(out, serial);
+	return span_make(out, 4);
+}
+
+Test(crl, revoked_eum_is_refused_at_load)
+{
+	write_crl("crl/ci.crl", &ci, &eum.cert.serial, 1, 30);
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	expect_report("crl/ci.crl", true, "1 entries");
+	expect_refused("eum/eum.crt", PKI_REVOKED);
+	cr_expect_null(find_eum(t, &eum));
+	cr_expect(pki_trust_is_revoked(t, ci.cert.ski, eum.cert.serial));
+	cr_expect_not(pki_trust_is_revoked(t, ca.cert.ski, eum.cert.serial),
+		      "of this issuer alone");
+	cr_expect_not(pki_trust_is_revoked(t, ci.cert.ski, au.cert.serial));
+	pki_trust_free(t);
+}
+
+Test(crl, ci_whose_cross_certificate_is_revoked_is_not_trusted)
+{
+	struct pki_cert cross;
+	size_t n;
+	uint8_t *der = pki_file_read(in_root("cross/for-ci.crt"), &n);
+
+	cr_assert_eq(pki_cert_parse(&cross, span_make(der, n)), PKI_OK);
+	write_crl("crl/operator.crl", &ca, &cross.serial, 1, 30);
+	cr_expect_null(load());
+	expect_refused("ci/ci.crt", PKI_REVOKED);
+	expect_refused("cross/for-ci.crt", PKI_REVOKED);
+	free(der);
+}
+
+Test(crl, revoked_cert_au_is_not_used)
+{
+	write_crl("crl/operator.crl", &ca, &au.cert.serial, 1, 30);
+	cr_expect_null(load());
+	expect_refused("au/au.crt", PKI_REVOKED);
+}
+
+Test(crl, revoked_cross_certificate_is_not_given_to_ues)
+{
+	struct pki_cert cross;
+	size_t n;
+	uint8_t *der = pki_file_read(in_root("cross/for-operator.crt"), &n);
+
+	cr_assert_eq(pki_cert_parse(&cross, span_make(der, n)), PKI_OK);
+	write_crl("crl/ci.crl", &ci, &cross.serial, 1, 30);
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	expect_refused("cross/for-operator.crt", PKI_REVOKED);
+	cr_expect_eq(pki_trust_cross_for_ci(t, ci.cert.ski), -1);
+	pki_trust_free(t);
+	free(der);
+}
+
+Test(crl, list_of_an_eum_counts_when_it_may_sign_lists)
+{
+	struct authority signer = {0};
+	uint8_t octets4[4];
+	struct span serial = octets(octets4, 0x01020304);
+
+	issue(&signer, &ci, CRYPTO_P256, eum_request(ISSUE_VARIANT_B, "EUM that signs lists"));
+	cr_assert(signer.cert.key_usage & PKI_USAGE_CRL_SIGN);
+	write_certificate("eum/signer.crt", &signer);
+	write_crl("crl/a-signer.crl", &signer, &serial, 1, 30);
+	/* Variant O: keyCertSign alone. */
+	write_crl("crl/b-variant-o.crl", &eum, &serial, 1, 30);
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	expect_report("crl/a-signer.crl", true, "1 entries");
+	expect_report("crl/b-variant-o.crl", false, "may sign CRLs");
+	cr_expect(pki_trust_is_revoked(t, signer.cert.ski, serial));
+	cr_expect_not(pki_trust_is_revoked(t, eum.cert.ski, serial));
+	pki_trust_free(t);
+	authority_free(&signer);
+}
+
+Test(crl, list_of_a_stranger_with_a_known_name_is_refused)
+{
+	struct authority stranger = {0};
+
+	issue(&stranger, NULL, CRYPTO_P256, CI_REQUEST);
+	write_crl("crl/ci.crl", &stranger, &eum.cert.serial, 1, 30);
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	expect_report("crl/ci.crl", false, "no trusted CA");
+	cr_expect_not_null(find_eum(t, &eum));
+	pki_trust_free(t);
+	authority_free(&stranger);
+}
+
+Test(crl, list_that_has_passed_its_next_update_is_refused)
+{
+	struct pki_trust_config c = config();
+
+	write_crl("crl/ci.crl", &ci, &eum.cert.serial, 1, 1);
+	c.now += 2 * DAY;
+	struct pki_trust *t = load_with(&c);
+
+	cr_assert_not_null(t);
+	expect_report("crl/ci.crl", false, "nextUpdate has passed");
+	cr_expect_not_null(find_eum(t, &eum));
+	pki_trust_free(t);
+}
+
+Test(crl, list_of_the_future_is_refused)
+{
+	struct pki_trust_config c = config();
+
+	write_crl("crl/ci.crl", &ci, &eum.cert.serial, 1, 30);
+	c.now -= 7200;
+	struct pki_trust *t = load_with(&c);
+
+	cr_assert_not_null(t);
+	expect_report("crl/ci.crl", false, "thisUpdate");
+	pki_trust_free(t);
+}
+
+Test(crl, list_in_pem_is_as_good)
+{
+	struct authority list = {0};
+
+	list.der = issue_crl(der_of(&ci), ci.key, &eum.cert.serial, 1, 30, &list.n);
+	cr_assert_not_null(list.der);
+	make_pem("crl/ci.crl", "X509 CRL", &list);
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	expect_report("crl/ci.crl", true, "1 entries");
+	expect_refused("eum/eum.crt", PKI_REVOKED);
+	pki_trust_free(t);
+	authority_free(&list);
+}
+
+Test(crl, no_octet_of_a_list_can_be_changed)
+{
+	size_t n;
+	uint8_t *der = issue_crl(der_of(&ci), ci.key, &eum.cert.serial, 1, 30, &n);
+
+	cr_assert_not_null(der);
+	for (size_t at = 0; at < n; at++) {
+		der[at] ^= 1;
+		write_file("crl/ci.crl", der, n);
+		der[at] ^= 1;
+		struct pki_trust *t = load();
+
+		cr_assert_not_null(t);
+		expect_report("crl/ci.crl", false, "");
+		cr_expect_not_null(find_eum(t, &eum), "octet %zu", at);
+		pki_trust_free(t);
+	}
+	for (size_t cut = 0; cut < n; cut += 7) {
+		write_file("crl/ci.crl", der, cut);
+		struct pki_trust *t = load();
+
+		cr_assert_not_null(t);
+		expect_report("crl/ci.crl", false, "");
+		pki_trust_free(t);
+	}
+	free(der);
+}
+
+Test(crl, large_list_loads_at_once_and_has_every_serial, .timeout = 120)
+{
+	enum { N = 200000 };
+	struct span *serials = calloc(N, sizeof(*serials));
+	uint8_t *values = calloc(N, 4), other[4];
+	struct timespec begin, end;
+
+	for (uint32_t i = 0; i < N; i++)
+		serials[i] = octets(values + 4 * i, 0x10000000 + 3 * i);
+	write_crl("crl/ci.crl", &ci, serials, N, 30);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	struct pki_trust *t = load();
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	cr_assert_not_null(t);
+	expect_report("crl/ci.crl", true, "200000 entries");
+	/* A bound far above what it takes, also with sanitizers: it catches quadratic work. */
+	cr_expect_lt(end.tv_sec - begin.tv_sec, 20);
+	for (uint32_t i = 0; i < N; i++) {
+		cr_assert(pki_trust_is_revoked(t, ci.cert.ski, serials[i]), "%u", i);
+		cr_assert_not(pki_trust_is_revoked(t, ci.cert.ski,
+						   octets(other, 0x10000000 + 3 * i + 1)));
+	}
+	pki_trust_free(t);
+	free(serials);
+	free(values);
+}
+
+/* ---------------------------------------------------------------- the EID deny list */
+
+static bool is_denied(const struct pki_trust *t, const char *digits)
+{
+	uint8_t eid[16];
+
+	for (unsigned int i = 0; i < 16; i++)
+		eid[i] = (uint8_t)((digits[2 * i] - '0') << 4 | (digits[2 * i + 1] - '0'));
+	return pki_trust_is_denied(t, eid);
+}
+
+Test(deny, eids_and_prefixes_are_denied_and_nothing_else)
+{
+	write_text("deny.txt", "# stolen in transit\n"
+			       "89049032123451234512345678901235\n"
+			       "\n"
+			       "  890490339*\t# a whole batch \r\n"
+			       "8904903391*\n"
+			       "89049032123451234512345678901235");
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	expect_report("deny.txt", true, "2 ranges");
+	cr_expect(is_denied(t, "89049032123451234512345678901235"));
+	cr_expect_not(is_denied(t, "89049032123451234512345678901234"));
+	cr_expect_not(is_denied(t, "89049032123451234512345678901236"));
+	cr_expect(is_denied(t, "89049033900000000000000000000000"));
+	cr_expect(is_denied(t, "89049033999999999999999999999999"));
+	cr_expect(is_denied(t, "89049033920000000000000000000000"), "beyond the part of it");
+	cr_expect_not(is_denied(t, "89049033899999999999999999999999"));
+	cr_expect_not(is_denied(t, "89049034000000000000000000000000"));
+	pki_trust_free(t);
+}
+
+Test(deny, without_a_list_nobody_is_denied)
+{
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	cr_expect_not(is_denied(t, "89049032123451234512345678901235"));
+	pki_trust_free(t);
+}
+
+Test(deny, list_with_an_error_stops_service_and_names_the_line)
+{
+	static const char *const wrong[] = {
+		"8904903212345123451234567890123",   /* 31 digits */
+		"890490321234512345123456789012351", /* 33 */
+		"89049032*1",			     /* beyond the star */
+		"8904903x*",			     /* a letter */
+		"*",				     /* everybody */
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char text[128];
+
+		snprintf(text, sizeof(text), "# first\n8904*\n%s\n", wrong[i]);
+		write_text("deny.txt", text);
+		cr_expect_null(load(), "%s", wrong[i]);
+		expect_report("deny.txt", false, "line 3");
+	}
+}
+
+Test(deny, configured_list_that_is_absent_stops_service)
+{
+	struct pki_trust_config c = config();
+
+	c.eid_deny_list = in_root("other/deny.txt");
+	cr_expect_null(load_with(&c));
+	expect_report("other/deny.txt", false, "cannot be read");
+}
+
+/* ---------------------------------------------------------------- learning EUMs */
+
+static const struct span NONE = {NULL, 0};
+
+Test(learn, new_snapshot_has_the_eum_and_the_old_one_has_not)
+{
+	struct pki_trust *old, *t;
+	enum pki_error why;
+
+	unlink(in_root("eum/eum.crt"));
+	old = load();
+	cr_assert_not_null(old);
+	t = pki_trust_with_eum(old, der_of(&eum), NONE, time(NULL), &why);
+	cr_assert_not_null(t);
+	cr_expect_eq(why, PKI_OK);
+	cr_expect_null(find_eum(old, &eum));
+	pki_trust_free(old);
+	/* The new one stands without the old one, and without the octets that it was given. */
+	const struct pki_issuer *i = find_eum(t, &eum);
+
+	cr_assert_not_null(i);
+	cr_expect_neq(i->cert.der.p, eum.der);
+	cr_expect_not_null(i->key);
+	cr_expect_eq(i->parent, find_ci(t, &ci));
+	cr_expect_not_null(pki_trust_au(t, CRYPTO_P256));
+	pki_trust_free(t);
+}
+
+Test(learn, old_snapshot_outlives_the_new_one)
+{
+	struct pki_trust *old = load(), *t;
+	struct authority other = {0};
+	enum pki_error why;
+
+	issue(&other, &ci, CRYPTO_P256, eum_request(ISSUE_VARIANT_O, "Another EUM"));
+	t = pki_trust_with_eum(old, der_of(&other), NONE, time(NULL), &why);
+	cr_assert_not_null(t);
+	cr_expect_eq(find_eum(t, &eum), find_eum(old, &eum), "shared");
+	pki_trust_free(t);
+	cr_expect_not_null(find_eum(old, &eum)->key);
+	pki_trust_free(old);
+	authority_free(&other);
+}
+
+Test(learn, subca_comes_with_its_eum_or_after_it)
+{
+	struct authority tier = {0}, first = {0}, second = {0};
+	struct issue_request r = eum_request(ISSUE_VARIANT_A, "EUM of variant A");
+	struct pki_trust *a = load(), *b, *c;
+	enum pki_error why;
+
+	issue(&tier, &ci, CRYPTO_P256, r);
+	r.role = ISSUE_EUM_SUBCA;
+	r.common_name = "First SubCA";
+	issue(&first, &tier, CRYPTO_P256, r);
+	r.common_name = "Second SubCA";
+	issue(&second, &tier, CRYPTO_P256, r);
+	b = pki_trust_with_eum(a, der_of(&tier), der_of(&first), time(NULL), &why);
+	cr_assert_not_null(b, "%s", pki_error_name(why));
+	c = pki_trust_with_eum(b, der_of(&tier), der_of(&second), time(NULL), &why);
+	cr_assert_not_null(c, "%s", pki_error_name(why));
+	pki_trust_free(a);
+	pki_trust_free(b);
+	cr_expect_eq(find_eum(c, &first)->parent, find_eum(c, &tier));
+	cr_expect_eq(find_eum(c, &second)->parent, find_eum(c, &tier));
+	pki_trust_free(c);
+	authority_free(&tier);
+	authority_free(&first);
+	authority_free(&second);
+}
+
+Test(learn, known_eum_makes_no_new_snapshot)
+{
+	struct pki_trust *t = load();
+	enum pki_error why = PKI_ERROR_N;
+
+	cr_expect_null(pki_trust_with_eum(t, der_of(&eum), NONE, time(NULL), &why));
+	cr_expect_eq(why, PKI_OK);
+	pki_trust_free(t);
+}
+
+Test(learn, no_more_than_the_configured_number)
+{
+	struct pki_trust_config c = config();
+	struct authority other = {0}, one_more = {0};
+	enum pki_error why = PKI_ERROR_N;
+
+	c.max_learned_eums = 1;
+	struct pki_trust *t = load_with(&c), *full;
+
+	issue(&other, &ci, CRYPTO_P256, eum_request(ISSUE_VARIANT_O, "Another EUM"));
+	issue(&one_more, &ci, CRYPTO_P256, eum_request(ISSUE_VARIANT_O, "One EUM more"));
+	full = pki_trust_with_eum(t, der_of(&other), NONE, time(NULL), &why);
+	cr_assert_not_null(full);
+	cr_expect_null(pki_trust_with_eum(full, der_of(&one_more), NONE, time(NULL), &why));
+	cr_expect_eq(why, PKI_OK);
+	pki_trust_free(t);
+	pki_trust_free(full);
+	authority_free(&other);
+	authority_free(&one_more);
+}
+
+Test(learn, each_fault_is_refused_with_its_error)
+{
+	static const struct {
+		enum issue_fault fault;
+		enum pki_error expected;
+	} rows[] = {
+		{ISSUE_FAULT_EXPIRED, PKI_EXPIRED},
+		{ISSUE_FAULT_NOT_YET_VALID, PKI_NOT_YET_VALID},
+		{ISSUE_FAULT_POLICY, PKI_POLICY},
+		{ISSUE_FAULT_USAGE, PKI_USAGE},
+		{ISSUE_FAULT_CRITICAL, PKI_UNSUPPORTED},
+		{ISSUE_FAULT_SIGNATURE, PKI_SIGNATURE},
+	};
+	struct pki_trust *t = load();
+	enum pki_error why;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct issue_request r = eum_request(ISSUE_VARIANT_O, "Faulty EUM");
+		struct authority faulty = {0};
+
+		r.fault = rows[i].fault;
+		issue(&faulty, &ci, CRYPTO_P256, r);
+		cr_expect_null(pki_trust_with_eum(t, der_of(&faulty), NONE, time(NULL), &why));
+		cr_expect_eq(why, rows[i].expected, "fault %d: %s", rows[i].fault,
+			     pki_error_name(why));
+		authority_free(&faulty);
+	}
+	cr_expect_null(pki_trust_with_eum(t, NONE, NONE, time(NULL), &why));
+	cr_expect_eq(why, PKI_MALFORMED);
+	pki_trust_free(t);
+}
+
+Test(learn, stranger_and_revoked_eum_are_refused)
+{
+	struct authority stranger = {0}, other = {0}, revoked = {0};
+	enum pki_error why;
+
+	issue(&stranger, NULL, CRYPTO_P256, CI_REQUEST);
+	issue(&other, &stranger, CRYPTO_P256, eum_request(ISSUE_VARIANT_O, "Stranger's EUM"));
+	issue(&revoked, &ci, CRYPTO_P256, eum_request(ISSUE_VARIANT_O, "Revoked EUM"));
+	write_crl("crl/ci.crl", &ci, &revoked.cert.serial, 1, 30);
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	cr_expect_null(pki_trust_with_eum(t, der_of(&other), NONE, time(NULL), &why));
+	cr_expect_eq(why, PKI_UNKNOWN_CI);
+	cr_expect_null(pki_trust_with_eum(t, der_of(&revoked), NONE, time(NULL), &why));
+	cr_expect_eq(why, PKI_REVOKED);
+	pki_trust_free(t);
+	authority_free(&stranger);
+	authority_free(&other);
+	authority_free(&revoked);
+}
+
+Test(learn, bad_subca_leaves_its_eum_unlearned)
+{
+	struct authority tier = {0}, subca = {0};
+	struct issue_request r = eum_request(ISSUE_VARIANT_A, "EUM of variant A");
+	struct pki_trust *t = load();
+	enum pki_error why;
+
+	issue(&tier, &ci, CRYPTO_P256, r);
+	r.role = ISSUE_EUM_SUBCA;
+	r.fault = ISSUE_FAULT_SIGNATURE;
+	issue(&subca, &tier, CRYPTO_P256, r);
+	cr_expect_null(pki_trust_with_eum(t, der_of(&tier), der_of(&subca), time(NULL), &why));
+	cr_expect_eq(why, PKI_SIGNATURE);
+	pki_trust_free(t);
+	authority_free(&tier);
+	authority_free(&subca);
+}
+
+/* ---------------------------------------------------------------- the summary */
+
+/* What the summary says at that time; to be freed. */
+static char *summary_at(const struct pki_trust *t, int64_t now)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	cr_assert_not_null(f);
+	pki_trust_summary(t, now, f);
+	fclose(f);
+	return text;
+}
+
+Test(summary, counts_and_warns_of_what_expires_within_30_days)
+{
+	struct pki_trust *t = load();
+	int64_t now = time(NULL);
+	char *text;
+
+	cr_assert_not_null(t);
+	text = summary_at(t, now);
+	cr_expect_not_null(strstr(text, "1 CIs, 1 EUMs (0 learned), 1 cross-certificates"), "%s",
+			   text);
+	cr_expect_null(strstr(text, "warning"), "%s", text);
+	free(text);
+	text = summary_at(t, now + (int64_t)(DAYS - 10) * DAY);
+	cr_expect_not_null(strstr(text, "warning: Cert_AU expires in"), "%s", text);
+	free(text);
+	pki_trust_free(t);
+}
+
+Test(summary, warns_of_a_ci_whose_ues_cannot_verify_cert_au)
+{
+	unlink(in_root("cross/for-operator.crt"));
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	char *text = summary_at(t, time(NULL));
+
+	cr_expect_not_null(strstr(text, "no cross-certificate for the operator CA"), "%s", text);
+	free(text);
+	pki_trust_free(t);
+}
+
+/* ---------------------------------------------------------------- GSMA's certificates */
+
+/* SGP.26's CI, key and all, in place of ours. */
+static void read_official(struct authority *a, const char *name)
+{
+	const char *data = getenv("CPAU_TESTDATA");
+	char path[PATH_SIZE];
+
+	if (!data)
+		cr_skip_test("CPAU_TESTDATA is not set: no SGP.26 certificates");
+	snprintf(path, sizeof(path), "%s/sgp26/%s", data, name);
+	a->der = pki_file_read(path, &a->n);
+	if (!a->der)
+		cr_skip_test("%s cannot be read", path);
+	cr_assert_eq(pki_cert_parse(&a->cert, der_of(a)), PKI_OK);
+}
+
+static void official_chain_is_trusted(enum crypto_curve curve, const char *ci_name,
+				      const char *eum_name)
+{
+	struct authority official_ci = {0}, official_eum = {0}, own_ca = {0}, own_au = {0};
+
+	read_official(&official_ci, ci_name);
+	read_official(&official_eum, eum_name);
+	issue(&own_ca, NULL, curve, CA_REQUEST);
+	issue(&own_au, &own_ca, curve, AU_REQUEST);
+	write_certificate("operator-ca/own.crt", &own_ca);
+	write_certificate("au/own.crt", &own_au);
+	cr_assert(issue_key_write(own_au.key, in_root("au/own.key")));
+	write_certificate("ci/official.crt", &official_ci);
+	write_certificate("eum/official.crt", &official_eum);
+	write_cross("cross/official.crt", ISSUE_CROSS_CI, &own_ca, &official_ci);
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	expect_report("ci/official.crt", true, "CI");
+	expect_report("eum/official.crt", true, "EUM");
+	cr_assert_not_null(find_eum(t, &official_eum));
+	cr_expect_eq(find_eum(t, &official_eum)->parent, find_ci(t, &official_ci));
+	pki_trust_free(t);
+	authority_free(&official_ci);
+	authority_free(&official_eum);
+	authority_free(&own_ca);
+	authority_free(&own_au);
+}
+
+Test(load, official_ci_and_eum_on_p256_are_trusted_once_cross_certified)
+{
+	official_chain_is_trusted(CRYPTO_P256, "CertificateIssuer/CERT_CI_ECDSA_NIST.der",
+				  "EUM/CERT_EUM_ECDSA_NIST.der");
+}
+
+Test(load, official_ci_and_eum_on_brainpool_are_trusted_once_cross_certified)
+{
+	official_chain_is_trusted(CRYPTO_BRAINPOOLP256R1, "CertificateIssuer/CERT_CI_ECDSA_BRP.der",
+				  "EUM/CERT_EUM_ECDSA_BRP.der");
+}

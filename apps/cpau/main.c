@@ -20,6 +20,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
+#include <rte_pdump.h>
 
 #include "au/au.h"
 #include "check.h"
@@ -282,7 +283,7 @@ static double seconds(uint64_t cycles)
 /* Counters that are not 0, and where the time went. */
 static void print_json(const struct au *au)
 {
-	json_t *events = json_object(), *causes = json_object();
+	json_t *events = json_object(), *causes = json_object(), *net = json_object();
 	json_t *j =
 		json_pack("{s:s,s:{s:f,s:f,s:f,s:f}}", "backend", au_backend(au), "busy_seconds",
 			  "worker", seconds(au_stage_busy(au, CONFIG_STAGE_WORKER)), "crypto",
@@ -300,6 +301,12 @@ static void print_json(const struct au *au)
 			json_object_set_new(
 				causes, wire_cause_name(i),
 				json_integer((json_int_t)au_cause(au, (enum wire_cause)i)));
+	for (unsigned int i = 0; i < NET_COUNTER_N; i++)
+		if (au_net_counter(au, (enum net_counter)i) > 0)
+			json_object_set_new(
+				net, net_counter_name(i),
+				json_integer((json_int_t)au_net_counter(au, (enum net_counter)i)));
+	json_object_set_new(j, "net", net);
 	json_object_set_new(j, "events", events);
 	json_object_set_new(j, "causes", causes);
 	json_dumpf(j, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
@@ -335,6 +342,8 @@ static int serve(const struct config *config, const struct options *o)
 		return EXIT_START;
 	}
 	au_telemetry_register(au);
+	if (rte_pdump_init() != 0)
+		fprintf(stderr, "cpau: dpdk-dumpcap cannot attach: packet capture did not start\n");
 	run(au, &reload, config);
 	if (o->json)
 		print_json(au);

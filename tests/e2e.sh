@@ -1,0 +1,267 @@
+#!/usr/bin/env bash
+# End to end: cpau and cpau-storm as two processes. Usage: tests/e2e.sh BUILD [SCENARIO...]
+# Without scenarios all run. A line a scenario; the first failure ends it with the logs.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/../scripts/lib.sh"
+
+BUILD=$(cd "$1" && pwd)
+shift
+DATA=${CPAU_TESTDATA:-$ROOT/../shared/data}
+PKI=$BUILD/apps/cpau-pki/cpau-pki
+WORK=$(mktemp -d)
+trap 'stop_cpau; ip netns del "cpau-$$" 2>/dev/null || true; rm -rf "$WORK"' EXIT
+pick_cpus
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0} # DPDK keeps what it allocates
+
+pki() { "$PKI" "$@" >>"$WORK/pki.log" 2>&1 || { tail -n 5 "$WORK/pki.log" >&2; die "cpau-pki $1 failed"; }; }
+
+# run FLEET [ARGUMENT...]: one cpau, one storm; sets REPORT (JSON) and SUMMARY (cpau's own JSON).
+run() {
+	STATUS=0
+	start_cpau
+
+	if [ -n "${during:-}" ]; then ( sleep 1; "$during" ) & fi
+	storm "$@" --json >"$WORK/report" || STATUS=$?
+	stop_cpau
+	REPORT=$(tail -n 1 "$WORK/report")
+	SUMMARY=$(tail -n 1 "$WORK/cpau.log")
+	[ "$STATUS" -le 1 ] || { cat "$WORK/storm.log" "$WORK/cpau.log" >&2; die "the storm did not run"; }
+	if grep -q 'ERROR: AddressSanitizer\|runtime error' "$WORK/cpau.log" "$WORK/storm.log"; then
+		cat "$WORK/cpau.log" "$WORK/storm.log" >&2
+		die "a sanitizer found something"
+	fi
+}
+
+# expect EXPRESSION: Python over r (report) and s (summary).
+expect() {
+	python3 - "$1" "$REPORT" "$SUMMARY" <<-'END' || { tail -n 5 "$WORK/cpau.log" >&2; die "$NAME: not so: $1"; }
+	import json, sys
+	r, s = json.loads(sys.argv[2]), json.loads(sys.argv[3])
+	causes, events = s["causes"], s["events"]
+	sys.exit(0 if eval(sys.argv[1]) else (print(r, s, file=sys.stderr) or 1))
+	END
+}
+
+start_cpau() {
+	"$BUILD/apps/cpau/cpau" --config "$WORK/cpau.yaml" --json >"$WORK/cpau.log" 2>&1 &
+	CPAU_PID=$!
+	for _ in $(seq 300); do
+		grep -q 'cpau: ready' "$WORK/cpau.log" && return 0
+		kill -0 "$CPAU_PID" 2>/dev/null || break
+		sleep 0.1
+	done
+	tail -n 20 "$WORK/cpau.log" >&2
+	die "cpau did not start"
+}
+
+config() { # [YAML-LINE...]
+	memif_config "$WORK/credentials"
+	printf '%s\n' "$@" >>"$WORK/cpau.yaml"
+}
+
+fresh_credentials() {
+	rm -rf "$WORK/credentials"
+	pki init --dir "$WORK/credentials" --curve both
+}
+
+# ---------------------------------------------------------------- scenarios
+
+honest_ues_attach() {
+	config
+	run "$WORK/p256.fleet" --ues 400 --an 16
+	expect 'r["attached"] == 400 and r["failed"] == 0 and r["kgnb_mismatches"] == 0'
+	expect 'events["attached"] == 400 and not causes'
+}
+
+brainpool_ues_attach() {
+	config
+	run "$WORK/brainpool.fleet" --ues 40
+	expect 'r["attached"] == 40 and r["failed"] == 0'
+}
+
+every_algorithm_is_spoken() {
+	config
+	for n in 1 2 3; do
+		run "$WORK/p256.fleet" --ues 20 --nia "$n" --nea "$n"
+		expect 'r["attached"] == 20'
+	done
+	run "$WORK/p256.fleet" --ues 20 --nia 2 --nea 0
+	expect 'r["attached"] == 20'
+}
+
+every_fault_meets_its_cause() {
+	local faults
+	faults=$("$BUILD/apps/cpau-storm/cpau-storm" --fault help | awk '{printf "%s%s=3%%", n++ ? "," : "", $1}')
+	config 'timers: {t3560: 300ms, t3560-retries: 1}'
+	run "$WORK/p256.fleet" --ues 700 --patience 3 --t3510 0.5 --tries 2 --in-flight 700 --fault "$faults"
+	expect 'r["faults"]["sent"] > 300 and r["faults"]["sent"] == r["faults"]["as_expected"]'
+	expect 'r["failed"] == 0 and r["attached"] + r["faults"]["sent"] == 700'
+	# each has its own counter
+	expect 'all(causes.get(c, 0) > 0 for c in ("ie-truncated ie-too-long ie-duplicated ie-unknown ie-missing message-unknown record-unknown out-of-order replayed-request replayed-response rand-mismatch nas-mac nas-replayed nas-unprotected cert-malformed cert-changed signature-ue1 signature-ue2 signature-cert-euicc pk-ue no-common-algorithm timeout").split())'
+}
+
+loss_duplication_and_reordering_are_repaired() {
+	config 'timers: {t3560: 300ms, t3560-retries: 10, t3550: 300ms, t3550-retries: 10, tan: 300ms, tan-retries: 10}'
+	run "$WORK/p256.fleet" --ues 500 --t3510 0.5 --tries 20 --loss 5 --duplicate 5 --reorder 5
+	expect 'r["attached"] == 500 and r["failed"] == 0 and events["retransmissions"] > 0'
+}
+
+an_unknown_eum_is_verified_and_learned() {
+	fresh_credentials
+	pki eum --dir "$WORK/credentials" --name other --prefix 89044045
+	pki fleet --dir "$WORK/credentials" --eum other --count 200 --out "$WORK/other.fleet"
+	rm "$WORK/credentials/eum/other-p256.crt"
+	config
+	run "$WORK/other.fleet" --rate 100
+	expect 'r["attached"] == 200 and events["eums-learned"] >= 1'
+	# strangers cost one check more until the EUM is known, and none after
+	expect 'events["verifies"] < 200 * 4'
+}
+
+a_subca_tier_is_accepted() {
+	fresh_credentials
+	pki eum --dir "$WORK/credentials" --name tiers --variant a
+	pki fleet --dir "$WORK/credentials" --eum tiers --count 20 --out "$WORK/tiers.fleet"
+	config
+	run "$WORK/tiers.fleet"
+	expect 'r["attached"] == 20'
+	rm "$WORK"/credentials/eum/tiers-*
+	run "$WORK/tiers.fleet" --in-flight 1
+	expect 'r["attached"] == 20 and events["eums-learned"] >= 1'
+}
+
+# refused CAUSE FLEET: every device of it, with this cause, and nothing left behind.
+refused() {
+	run "$2" --ues 5
+	expect "r['attached'] == 0 and r['failed_by_cause'] == {'$1': 5} and causes['$1'] == 5"
+}
+
+certificates_that_break_a_rule_are_refused() {
+	fresh_credentials
+	config
+	for pair in expired:cert-expired not-yet-valid:cert-not-yet-valid policy:cert-policy usage:cert-usage \
+		critical:cert-unsupported signature:signature-cert-euicc; do
+		pki fleet --dir "$WORK/credentials" --count 5 --fault "${pair%:*}" --out "$WORK/bad.fleet"
+		refused "${pair#*:}" "$WORK/bad.fleet"
+	done
+	pki fleet --dir "$WORK/credentials" --count 5 --prefix 89999999 --out "$WORK/bad.fleet"
+	refused cert-name-constraint "$WORK/bad.fleet"
+}
+
+denied_and_revoked_are_refused() {
+	fresh_credentials
+	pki fleet --dir "$WORK/credentials" --count 5 --out "$WORK/denied.fleet"
+	echo '8904903200*' >"$WORK/credentials/deny.txt"
+	config
+	refused cert-eid-denied "$WORK/denied.fleet"
+	rm "$WORK/credentials/deny.txt"
+	pki eum --dir "$WORK/credentials" --name bad --prefix 89044046
+	pki fleet --dir "$WORK/credentials" --eum bad --count 5 --out "$WORK/revoked.fleet"
+	pki crl --issuer "$WORK/credentials/ci/ci-p256.crt" --key "$WORK/credentials/private/ci-p256.key" \
+		--revoke "$WORK/credentials/eum/bad-p256.crt" --out "$WORK/credentials/crl/ci.crl"
+	refused cert-revoked "$WORK/revoked.fleet"
+}
+
+another_ci_is_unknown() {
+	fresh_credentials
+	pki init --dir "$WORK/elsewhere"
+	pki fleet --dir "$WORK/elsewhere" --count 5 --out "$WORK/elsewhere.fleet"
+	config
+	# The UE finds out first: no cross-certificate leads to its CI.
+	run "$WORK/elsewhere.fleet" --ues 5
+	expect 'r["attached"] == 0 and r["failed_by_cause"] == {"cert-cross": 5} and causes["network-refused"] == 5'
+}
+
+a_full_table_refuses_and_loses_nothing() {
+	fresh_credentials
+	pki fleet --dir "$WORK/credentials" --count 400 --out "$WORK/p256b.fleet"
+	config 'ue: {max: 64, max-half-open: 64, jobs: 256}'
+	run "$WORK/p256b.fleet" --ues 300 --in-flight 300
+	expect 'r["attached"] == 64 and r["failed_by_cause"].get("ue-table-full", 0) + r["failed_by_cause"].get("congestion", 0) == 236'
+}
+
+credentials_reload_under_load() {
+	fresh_credentials
+	pki fleet --dir "$WORK/credentials" --count 1000 --out "$WORK/p256b.fleet"
+	config
+	reload() { for _ in 1 2 3; do kill -HUP "$CPAU_PID"; sleep 0.7; done; }
+	during=reload run "$WORK/p256b.fleet" --rate 200
+	expect 'r["attached"] == 1000 and r["failed"] == 0'
+	[ "$(grep -c 'credentials reloaded' "$WORK/cpau.log")" -ge 2 ] || die "it did not reload"
+}
+
+an_unconfigured_an_is_dropped_at_the_first_look() {
+	config
+	sed -i 's/192.0.2.100/192.0.2.200/' "$WORK/cpau.yaml"
+	start_cpau
+	storm "$WORK/p256.fleet" --ues 1 --json >"$WORK/report" && die "it attached"
+	stop_cpau
+	REPORT='{}' SUMMARY=$(tail -n 1 "$WORK/cpau.log")
+	expect 'causes == {"an-unknown": causes["an-unknown"]} and causes["an-unknown"] > 0'
+}
+
+# The official test chain, steps 1 to 8; the capture is dissected with no malformed packet.
+gsma_test_chains_attach() {
+	[ -d "$DATA/sgp26" ] || { echo "SKIPPED: no $DATA/sgp26"; return 0; }
+	local d=$DATA/sgp26 c
+	for c in NIST BRP; do
+		rm -rf "$WORK/credentials"
+		awk -v n="CERT_CI_ECDSA_$c" '$1 ~ n {print $3}' "$d/test-keys.tsv" >"$WORK/ci.key"
+		awk -v n="CERT_EUICC_ECDSA_$c" '$1 ~ n {print $3}' "$d/test-keys.tsv" >"$WORK/euicc.key"
+		pki init --dir "$WORK/credentials" --ci-cert "$d/CertificateIssuer/CERT_CI_ECDSA_$c.der" \
+			--ci-key "$WORK/ci.key"
+		pki fleet --import "$d/eUICC/CERT_EUICC_ECDSA_$c.der" --key "$WORK/euicc.key" \
+			--eum-cert "$d/EUM/CERT_EUM_ECDSA_$c.der" \
+			--ci-cert "$d/CertificateIssuer/CERT_CI_ECDSA_$c.der" --out "$WORK/gsma.fleet"
+		config
+		run "$WORK/gsma.fleet" --capture "$WORK/gsma.pcap"
+		expect 'r["attached"] == 1 and events["eums-learned"] >= 1 and not causes'
+		"$ROOT/tests/dissector.sh" "$WORK/gsma.pcap"
+	done
+}
+
+# cpau on net_af_packet over a veth pair, the UE on the kernel's own sockets in a network namespace.
+kernel_sockets_attach() {
+	local ns=cpau-$$
+	ip netns add "$ns" 2>/dev/null || { echo "SKIPPED: no network namespaces here"; return 0; }
+	fresh_credentials
+	pki fleet --dir "$WORK/credentials" --count 20 --out "$WORK/p256b.fleet"
+	ip link add "cpau-v0" type veth peer name "cpau-v1" netns "$ns"
+	ip link set "cpau-v0" up
+	ip netns exec "$ns" sh -c 'ip addr add 192.0.2.100/24 dev cpau-v1 && ip link set cpau-v1 up && ip link set lo up'
+	# The veth pair would leave UDP checksums to a NIC that is not there.
+	ip netns exec "$ns" ethtool -K cpau-v1 tx off >/dev/null
+	config
+	sed -i -e "s#device: net_memif0#device: net_af_packet0#" \
+		-e "s#vdev: .*#vdev: \"net_af_packet0,iface=cpau-v0\"#" "$WORK/cpau.yaml"
+	start_cpau
+	ip netns exec "$ns" ping -c 1 -W 2 192.0.2.1 >"$WORK/ping" 2>&1 || true
+	STATUS=0
+	ip netns exec "$ns" "$BUILD/apps/cpau-storm/cpau-storm" --socket --fleet "$WORK/p256b.fleet" \
+		--an-key "$WORK/an.key" --local 192.0.2.100 --peer 192.0.2.1 --in-flight 4 --json \
+		>"$WORK/report" 2>"$WORK/storm.log" || STATUS=$?
+	stop_cpau
+	ip netns del "$ns"
+	[ "$STATUS" -eq 0 ] || { cat "$WORK/storm.log" >&2; tail "$WORK/cpau.log" >&2; die "no attach over kernel sockets"; }
+	REPORT=$(tail -n 1 "$WORK/report") SUMMARY=$(tail -n 1 "$WORK/cpau.log")
+	expect 'r["attached"] == 20 and r["failed"] == 0'
+}
+
+SCENARIOS=(honest_ues_attach brainpool_ues_attach every_algorithm_is_spoken every_fault_meets_its_cause
+	loss_duplication_and_reordering_are_repaired an_unconfigured_an_is_dropped_at_the_first_look
+	an_unknown_eum_is_verified_and_learned a_subca_tier_is_accepted
+	certificates_that_break_a_rule_are_refused denied_and_revoked_are_refused another_ci_is_unknown
+	a_full_table_refuses_and_loses_nothing credentials_reload_under_load gsma_test_chains_attach
+	kernel_sockets_attach)
+[ $# -gt 0 ] && SCENARIOS=("$@")
+
+fresh_credentials
+pki fleet --dir "$WORK/credentials" --count 1000 --out "$WORK/p256.fleet"
+pki fleet --dir "$WORK/credentials" --curve brainpool --count 100 --out "$WORK/brainpool.fleet"
+for NAME in "${SCENARIOS[@]}"; do
+	begun=$SECONDS
+	during=
+	"$NAME"
+	echo "ok: $NAME ($((SECONDS - begun)) s)"
+done
