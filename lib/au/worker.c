@@ -207,6 +207,9 @@ static enum wire_cause check_issued(struct au_worker *w, const struct pki_cert *
 {
 	enum pki_error e = pki_cert_issued_by(cert, issuer);
 
+	/* A known issuer was valid when it was loaded; time goes on. */
+	if (e == PKI_OK && w->now > issuer->not_after)
+		e = PKI_EXPIRED;
 	if (e == PKI_OK && pki_trust_is_revoked(w->trust->pki, issuer->ski, cert->serial))
 		e = PKI_REVOKED;
 	return cause_of(e);
