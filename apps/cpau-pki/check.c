@@ -51,7 +51,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* An end entity is known by its EID and a CA by its policy, so that a wrong policy is called that. */
+/* An end entity is known by its EID and a CA by its policy, so that a wrong policy is called that.
+ */
 static enum pki_role role_of(const struct pki_cert *c)
 {
 	if (!c->ca)
@@ -69,8 +70,9 @@ static enum pki_role role_of(const struct pki_cert *c)
 
 static const char *role_name(enum pki_role role)
 {
-	static const char *const names[] = {"GSMA CI", "operator CA", "cross-certificate", "EUM",
-					    "EUM SubCA", "eUICC",     "Cert_AU"};
+	static const char *const names[] = {"GSMA CI", "operator CA", "cross-certificate",
+					    "EUM",     "EUM SubCA",   "eUICC",
+					    "Cert_AU"};
 
 	return names[role];
 }
@@ -88,8 +90,8 @@ static int verdict(json_t *list, const char *file, const struct pki_cert *c, enu
 	const char *role = c ? role_name(role_of(c)) : "certificate";
 
 	if (list)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "file", file, "role", role,
-						      "result", pki_error_name(e), "text",
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "file", file, "role",
+						      role, "result", pki_error_name(e), "text",
 						      pki_error_text(e)));
 	else
 		printf("%s: %s: %s\n", file, role, pki_error_text(e));
@@ -111,7 +113,8 @@ static enum pki_error check_anchor(const struct pki_trust *t, const struct pki_c
 
 	if (e == PKI_OK)
 		e = pki_cert_verify(c, &issuer->cert);
-	return e == PKI_OK && pki_trust_is_revoked(t, issuer->cert.ski, c->serial) ? PKI_REVOKED : e;
+	return e == PKI_OK && pki_trust_is_revoked(t, issuer->cert.ski, c->serial) ? PKI_REVOKED
+										   : e;
 }
 
 /* The certificate at i of the chain, and its link to the next or to the trust directory. */
@@ -147,21 +150,28 @@ static int check_chain(const struct check_options *o, const struct pki_trust *tr
 
 		der[i] = pki_file_read(o->files[i], &n);
 		if (!der[i])
-			return tool_fail(EXIT_FILE, o->files[i], "cannot be read, or neither DER nor PEM");
+			return tool_fail(EXIT_FILE, o->files[i],
+					 "cannot be read, or neither DER nor PEM");
 		enum pki_error e = pki_cert_parse(&certs[i], span_make(der[i], n));
 
 		if (e != PKI_OK)
 			return verdict(list, o->files[i], NULL, e);
 	}
 	for (unsigned int i = 0; i < o->n; i++)
-		code |= verdict(list, o->files[i], &certs[i], check_tier(certs, i, o->n, trust, now));
+		code |= verdict(list, o->files[i], &certs[i],
+				check_tier(certs, i, o->n, trust, now));
 	return code;
 }
 
 int tool_check(int argc, char **argv)
 {
-	static const struct argp argp = {options, parse, "LEAF [ISSUER...]",
-					 "Says which rule a chain breaks, leaf first.", NULL, NULL, NULL};
+	static const struct argp argp = {options,
+					 parse,
+					 "LEAF [ISSUER...]",
+					 "Says which rule a chain breaks, leaf first.",
+					 NULL,
+					 NULL,
+					 NULL};
 	struct check_options o = {0};
 	struct pki_trust *trust = NULL;
 	uint8_t *der[CHAIN_MAX] = {NULL};
@@ -221,8 +231,9 @@ static json_t *certificate_to_json(const struct pki_cert *c)
 	if (c->has_eid)
 		json_object_set_new(j, "eid", json_stringn((const char *)c->subject_serial.p, 32));
 	if (c->permitted_serial.n)
-		json_object_set_new(j, "eid_prefix", json_stringn((const char *)c->permitted_serial.p,
-								  c->permitted_serial.n));
+		json_object_set_new(
+			j, "eid_prefix",
+			json_stringn((const char *)c->permitted_serial.p, c->permitted_serial.n));
 	json_object_set_new(j, "octets", json_integer((json_int_t)c->der.n));
 	return j;
 }
@@ -245,8 +256,9 @@ static json_t *fleet_to_json(const struct fleet *f)
 
 int tool_show(int argc, char **argv)
 {
-	static const struct argp argp = {options + 1, parse, "FILE...",
-					 "Prints certificates and fleet files.", NULL, NULL, NULL};
+	static const struct argp argp = {
+		options + 1, parse, "FILE...", "Prints certificates and fleet files.",
+		NULL,	     NULL,  NULL};
 	struct check_options o = {0};
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
@@ -262,7 +274,8 @@ int tool_show(int argc, char **argv)
 		if (der && pki_cert_parse(&cert, span_make(der, n)) == PKI_OK)
 			j = certificate_to_json(&cert);
 		if (!j)
-			return tool_fail(EXIT_FILE, o.files[i], "neither a certificate nor a fleet file");
+			return tool_fail(EXIT_FILE, o.files[i],
+					 "neither a certificate nor a fleet file");
 		json_object_set_new(j, "file", json_string(o.files[i]));
 		if (o.json) {
 			json_dumpf(j, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
@@ -271,7 +284,8 @@ int tool_show(int argc, char **argv)
 			const char *key;
 			json_t *value;
 
-			json_object_foreach(j, key, value) {
+			json_object_foreach(j, key, value)
+			{
 				printf("%-18s", key);
 				if (json_is_string(value))
 					puts(json_string_value(value));

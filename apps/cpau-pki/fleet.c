@@ -19,30 +19,46 @@ struct fleet_options {
 	enum issue_variant variant;
 };
 
-enum { OPT_EUM = 1000, OPT_EUM_CERT, OPT_EUM_KEY, OPT_CI_CERT, OPT_SUBCA, OPT_IMPORT, OPT_KEY, OPT_PREFIX,
-       OPT_FIRST, OPT_CURVE, OPT_FAULT };
+enum {
+	OPT_EUM = 1000,
+	OPT_EUM_CERT,
+	OPT_EUM_KEY,
+	OPT_CI_CERT,
+	OPT_SUBCA,
+	OPT_IMPORT,
+	OPT_KEY,
+	OPT_PREFIX,
+	OPT_FIRST,
+	OPT_CURVE,
+	OPT_FAULT
+};
 
 static const struct argp_option options[] = {
 	{"out", 'o', "FILE", 0, "the fleet file (required); it holds private keys", 0},
 	{"count", 'n', "N", 0, "how many devices (default: 1000)", 0},
-	{"dir", 'd', "DIR", 0, "credentials made by `cpau-pki init`: CI and EUM are taken from it", 0},
+	{"dir", 'd', "DIR", 0, "credentials made by `cpau-pki init`: CI and EUM are taken from it",
+	 0},
 	{"eum", OPT_EUM, "NAME", 0, "which EUM of --dir (default: test)", 0},
 	{"curve", OPT_CURVE, "CURVE", 0, "which curve of --dir: p256 (default) or brainpool", 0},
 	{"eum-cert", OPT_EUM_CERT, "FILE", 0, "the EUM, when not from --dir", 0},
 	{"subca-cert", OPT_SUBCA, "FILE", 0, "the EUM SubCA that issues, v3 variant A", 0},
 	{"eum-key", OPT_EUM_KEY, "FILE", 0, "the issuer's private key, PEM or 64 hex digits", 0},
 	{"ci-cert", OPT_CI_CERT, "FILE", 0, "the CI, when not from --dir", 0},
-	{"prefix", OPT_PREFIX, "DIGITS", 0, "what EIDs begin with (default: the EUM's constraint)", 0},
+	{"prefix", OPT_PREFIX, "DIGITS", 0, "what EIDs begin with (default: the EUM's constraint)",
+	 0},
 	{"first", OPT_FIRST, "N", 0, "counter of the first EID (default: 1)", 0},
 	{"fault", OPT_FAULT, "NAME", 0,
-	 "issue them all wrong, for tests: expired, not-yet-valid, policy, usage, critical, signature", 0},
-	{"import", OPT_IMPORT, "FILE", 0, "one device from this certificate, instead of issuing", 0},
+	 "issue them all wrong, for tests: expired, not-yet-valid, policy, usage, critical, "
+	 "signature",
+	 0},
+	{"import", OPT_IMPORT, "FILE", 0, "one device from this certificate, instead of issuing",
+	 0},
 	{"key", OPT_KEY, "FILE", 0, "the imported device's private key", 0},
 	{0},
 };
 
-static const char *const fault_names[ISSUE_FAULT_N] = {"none",	 "expired", "not-yet-valid", "policy",
-						       "usage", "critical", "signature"};
+static const char *const fault_names[ISSUE_FAULT_N] = {
+	"none", "expired", "not-yet-valid", "policy", "usage", "critical", "signature"};
 
 static enum issue_fault fault_of(const char *name)
 {
@@ -110,9 +126,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--out is required");
 		if (o->import ? !o->key || !o->eum_cert || !o->ci_cert
 			      : !o->dir && (!o->eum_cert || !o->eum_key || !o->ci_cert))
-			argp_error(state, o->import
-						  ? "--import needs --key, --eum-cert and --ci-cert"
-						  : "--dir, or --eum-cert, --eum-key and --ci-cert");
+			argp_error(state,
+				   o->import ? "--import needs --key, --eum-cert and --ci-cert"
+					     : "--dir, or --eum-cert, --eum-key and --ci-cert");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -161,8 +177,8 @@ static bool read_tier(const char *path, struct tier *t)
 	return e == PKI_OK;
 }
 
-static int import_one(const struct fleet_options *o, const struct tier *eum, const struct tier *subca,
-		      const struct tier *ci)
+static int import_one(const struct fleet_options *o, const struct tier *eum,
+		      const struct tier *subca, const struct tier *ci)
 {
 	struct tier device = {0};
 	uint8_t scalar[32];
@@ -191,8 +207,8 @@ static int import_one(const struct fleet_options *o, const struct tier *eum, con
 	return 0;
 }
 
-static int issue_many(const struct fleet_options *o, const struct tier *eum, const struct tier *subca,
-		      const struct tier *ci)
+static int issue_many(const struct fleet_options *o, const struct tier *eum,
+		      const struct tier *subca, const struct tier *ci)
 {
 	const struct pki_cert *issuer = subca->der ? &subca->cert : &eum->cert;
 	char organisation[65] = "", prefix[33] = "";
@@ -210,8 +226,8 @@ static int issue_many(const struct fleet_options *o, const struct tier *eum, con
 		.progress = show_progress,
 		.arg = &progress,
 	};
-	struct span constraint = issuer->has_permitted_eins ? issuer->permitted_eins[0]
-							    : issuer->permitted_serial;
+	struct span constraint =
+		issuer->has_permitted_eins ? issuer->permitted_eins[0] : issuer->permitted_serial;
 	const char *why;
 
 	r.variant = issuer->policies & PKI_POLICY_EUM_O ? ISSUE_VARIANT_O : ISSUE_VARIANT_B;
@@ -220,7 +236,8 @@ static int issue_many(const struct fleet_options *o, const struct tier *eum, con
 	if (o->prefix)
 		snprintf(prefix, sizeof(prefix), "%s", o->prefix);
 	else
-		snprintf(prefix, sizeof(prefix), "%.*s", (int)constraint.n, (const char *)constraint.p);
+		snprintf(prefix, sizeof(prefix), "%.*s", (int)constraint.n,
+			 (const char *)constraint.p);
 	struct issue_key *key = issue_key_read(o->eum_key, issuer->curve);
 
 	r.issuer_key = key;
@@ -240,9 +257,11 @@ static int issue_many(const struct fleet_options *o, const struct tier *eum, con
 
 int tool_fleet(int argc, char **argv)
 {
-	static const struct argp argp = {options, parse, NULL,
-					 "Issues eUICC certificates with distinct EIDs and keys into one file.",
-					 NULL, NULL, NULL};
+	static const struct argp argp = {
+		options, parse,
+		NULL,	 "Issues eUICC certificates with distinct EIDs and keys into one file.",
+		NULL,	 NULL,
+		NULL};
 	struct fleet_options o = {.count = 1000, .first = 1, .eum = "test"};
 	char eum_path[TOOL_PATH], key_path[TOOL_PATH], ci_path[TOOL_PATH], subca_path[TOOL_PATH];
 	struct tier eum = {0}, subca = {0}, ci = {0};

@@ -20,12 +20,22 @@ struct init_options {
 	enum issue_variant variant;
 };
 
-enum { OPT_CI_CERT = 1000, OPT_CI_KEY, OPT_EUM_CERT, OPT_CURVE, OPT_OPERATOR, OPT_FORCE, OPT_NAME,
-       OPT_PREFIX, OPT_VARIANT };
+enum {
+	OPT_CI_CERT = 1000,
+	OPT_CI_KEY,
+	OPT_EUM_CERT,
+	OPT_CURVE,
+	OPT_OPERATOR,
+	OPT_FORCE,
+	OPT_NAME,
+	OPT_PREFIX,
+	OPT_VARIANT
+};
 
 static const struct argp_option init_argp_options[] = {
 	{"dir", 'd', "DIR", 0, "where to make the credentials (required)", 0},
-	{"operator", OPT_OPERATOR, "NAME", 0, "O of the operator CA (default: Example Operator)", 0},
+	{"operator", OPT_OPERATOR, "NAME", 0, "O of the operator CA (default: Example Operator)",
+	 0},
 	{"curve", OPT_CURVE, "CURVE", 0, "p256, brainpool or both (default: p256)", 0},
 	{"ci-cert", OPT_CI_CERT, "FILE", 0,
 	 "cross-certify this GSMA CI instead of making a test CI; its curve decides", 0},
@@ -136,17 +146,17 @@ static bool make_ci(const struct init_options *o, enum crypto_curve curve, struc
 		return tool_write_certificate(path, ci->der, ci->n);
 	}
 	ci->key = issue_key_generate(curve);
-	ci->der = tool_issue(&(struct issue_request){.role = ISSUE_CI,
-						     .country = "IT",
-						     .organisation = "RSPTEST",
-						     .common_name = "cpau test CI",
-						     .subject_key = ci->key,
-						     .issuer_key = ci->key,
-						     .days = CA_DAYS},
-			     tool_path(path, o->dir, "ci/ci-%s.crt", tool_curve_name(curve)), &ci->n);
-	return ci->der &&
-	       issue_key_write(ci->key,
-			       tool_path(path, o->dir, "private/ci-%s.key", tool_curve_name(curve)));
+	ci->der =
+		tool_issue(&(struct issue_request){.role = ISSUE_CI,
+						   .country = "IT",
+						   .organisation = "RSPTEST",
+						   .common_name = "cpau test CI",
+						   .subject_key = ci->key,
+						   .issuer_key = ci->key,
+						   .days = CA_DAYS},
+			   tool_path(path, o->dir, "ci/ci-%s.crt", tool_curve_name(curve)), &ci->n);
+	return ci->der && issue_key_write(ci->key, tool_path(path, o->dir, "private/ci-%s.key",
+							     tool_curve_name(curve)));
 }
 
 static bool make_operator_ca(const struct init_options *o, enum crypto_curve curve,
@@ -164,8 +174,9 @@ static bool make_operator_ca(const struct init_options *o, enum crypto_curve cur
 					.days = CA_DAYS},
 		tool_path(path, o->dir, "operator-ca/operator-ca-%s.crt", tool_curve_name(curve)),
 		&ca->n);
-	return ca->der && issue_key_write(ca->key, tool_path(path, o->dir, "private/operator-ca-%s.key",
-							      tool_curve_name(curve)));
+	return ca->der &&
+	       issue_key_write(ca->key, tool_path(path, o->dir, "private/operator-ca-%s.key",
+						  tool_curve_name(curve)));
 }
 
 /* The public half of a certificate, as a key to certify. */
@@ -174,15 +185,14 @@ static bool cross(const struct init_options *o, enum crypto_curve curve, enum is
 {
 	char path[TOOL_PATH];
 	size_t n;
-	uint8_t *der = tool_issue(&(struct issue_request){.role = role,
-							  .subject_cert = der_of(subject),
-							  .subject_key = subject->key,
-							  .issuer_cert = der_of(issuer),
-							  .issuer_key = issuer->key,
-							  .days = CA_DAYS},
-				  tool_path(path, o->dir, "cross/%s-%s.crt", name,
-					    tool_curve_name(curve)),
-				  &n);
+	uint8_t *der = tool_issue(
+		&(struct issue_request){.role = role,
+					.subject_cert = der_of(subject),
+					.subject_key = subject->key,
+					.issuer_cert = der_of(issuer),
+					.issuer_key = issuer->key,
+					.days = CA_DAYS},
+		tool_path(path, o->dir, "cross/%s-%s.crt", name, tool_curve_name(curve)), &n);
 
 	free(der);
 	return der != NULL;
@@ -194,17 +204,17 @@ static bool make_au(const struct init_options *o, enum crypto_curve curve,
 	char path[TOOL_PATH];
 	struct issue_key *key = issue_key_generate(curve);
 	size_t n;
-	uint8_t *der = key ? tool_issue(&(struct issue_request){.role = ISSUE_AU,
-								.organisation = o->name,
-								.common_name = "CP-AU",
-								.subject_key = key,
-								.issuer_cert = der_of(ca),
-								.issuer_key = ca->key,
-								.days = AU_DAYS},
-					tool_path(path, o->dir, "au/au-%s.crt",
-						  tool_curve_name(curve)),
-					&n)
-			   : NULL;
+	uint8_t *der =
+		key ? tool_issue(&(struct issue_request){.role = ISSUE_AU,
+							 .organisation = o->name,
+							 .common_name = "CP-AU",
+							 .subject_key = key,
+							 .issuer_cert = der_of(ca),
+							 .issuer_key = ca->key,
+							 .days = AU_DAYS},
+				 tool_path(path, o->dir, "au/au-%s.crt", tool_curve_name(curve)),
+				 &n)
+		    : NULL;
 	bool ok = der && issue_key_write(key, tool_path(path, o->dir, "au/au-%s.key",
 							tool_curve_name(curve)));
 
@@ -213,8 +223,9 @@ static bool make_au(const struct init_options *o, enum crypto_curve curve,
 	return ok;
 }
 
-static bool make_eum(const char *dir, const char *name, const char *prefix, enum issue_variant variant,
-		     enum crypto_curve curve, const struct authority *ci)
+static bool make_eum(const char *dir, const char *name, const char *prefix,
+		     enum issue_variant variant, enum crypto_curve curve,
+		     const struct authority *ci)
 {
 	char path[TOOL_PATH];
 	const char *c = tool_curve_name(curve);
@@ -244,9 +255,9 @@ static bool make_eum(const char *dir, const char *name, const char *prefix, enum
 		r.issuer_key = eum.key;
 		subca.der = tool_issue(&r, tool_path(path, dir, "eum/%s-%s-subca.crt", name, c),
 				       &subca.n);
-		ok = subca.der && issue_key_write(subca.key,
-						  tool_path(path, dir, "private/eum-%s-%s-subca.key",
-							    name, c));
+		ok = subca.der &&
+		     issue_key_write(subca.key,
+				     tool_path(path, dir, "private/eum-%s-%s-subca.key", name, c));
 		authority_free(&subca);
 	}
 	authority_free(&eum);
@@ -257,23 +268,24 @@ static bool make_curve(const struct init_options *o, enum crypto_curve curve)
 {
 	struct authority ci = {0}, ca = {0};
 	char path[TOOL_PATH];
-	bool ok = make_ci(o, curve, &ci) && make_operator_ca(o, curve, &ca) && make_au(o, curve, &ca);
+	bool ok =
+		make_ci(o, curve, &ci) && make_operator_ca(o, curve, &ca) && make_au(o, curve, &ca);
 
 	/* Without the CI's key its public half is taken from its certificate by the library. */
 	struct issue_key *ci_private = ci.key;
 
-	ok = ok && ci_private &&
-	     cross(o, curve, ISSUE_CROSS_CI, &ca, &ci, "operator-to-ci") &&
+	ok = ok && ci_private && cross(o, curve, ISSUE_CROSS_CI, &ca, &ci, "operator-to-ci") &&
 	     cross(o, curve, ISSUE_CROSS_OPERATOR, &ci, &ca, "ci-to-operator");
 	if (!ci_private && ci.der)
-		tool_fail(EXIT_FILE, o->ci_cert, "--ci-key is needed to make the cross-certificates");
+		tool_fail(EXIT_FILE, o->ci_cert,
+			  "--ci-key is needed to make the cross-certificates");
 	if (ok && o->eum_cert) {
 		size_t n;
 		uint8_t *der = pki_file_read(o->eum_cert, &n);
 
-		ok = der && tool_write_certificate(
-				    tool_path(path, o->dir, "eum/eum-%s.crt", tool_curve_name(curve)),
-				    der, n);
+		ok = der && tool_write_certificate(tool_path(path, o->dir, "eum/eum-%s.crt",
+							     tool_curve_name(curve)),
+						   der, n);
 		free(der);
 	} else if (ok && !o->ci_cert) {
 		ok = make_eum(o->dir, "test", "89049032", ISSUE_VARIANT_O, curve, &ci);
@@ -285,13 +297,17 @@ static bool make_curve(const struct init_options *o, enum crypto_curve curve)
 
 int tool_init(int argc, char **argv)
 {
-	static const char *const folders[] = {"operator-ca", "cross", "ci", "eum",
+	static const char *const folders[] = {"operator-ca", "cross", "ci",	"eum",
 					      "au",	     "crl",   "private"};
-	static const struct argp argp = {
-		init_argp_options, parse, NULL,
-		"Makes an operator CA, Cert_AU, and cross-certificates with a GSMA CI (a test CI of its own "
-		"unless --ci-cert), in the layout that `cpau` reads.",
-		NULL, NULL, NULL};
+	static const struct argp argp = {init_argp_options,
+					 parse,
+					 NULL,
+					 "Makes an operator CA, Cert_AU, and cross-certificates "
+					 "with a GSMA CI (a test CI of its own "
+					 "unless --ci-cert), in the layout that `cpau` reads.",
+					 NULL,
+					 NULL,
+					 NULL};
 	struct init_options o = {.name = "Example Operator", .p256 = true};
 	char path[TOOL_PATH];
 	struct stat st;
@@ -326,8 +342,13 @@ int tool_init(int argc, char **argv)
 
 int tool_eum(int argc, char **argv)
 {
-	static const struct argp argp = {eum_argp_options, parse, NULL,
-					 "Makes a further EUM under the CI of --dir.", NULL, NULL, NULL};
+	static const struct argp argp = {eum_argp_options,
+					 parse,
+					 NULL,
+					 "Makes a further EUM under the CI of --dir.",
+					 NULL,
+					 NULL,
+					 NULL};
 	struct init_options o = {.p256 = true, .prefix = "89049032"};
 	struct authority ci = {0};
 	char path[TOOL_PATH];
@@ -338,11 +359,13 @@ int tool_eum(int argc, char **argv)
 		return tool_fail(EXIT_USAGE, "eum", "--name is required");
 	enum crypto_curve curve = o.brainpool ? CRYPTO_BRAINPOOLP256R1 : CRYPTO_P256;
 
-	ci.key = issue_key_read(
-		tool_path(path, o.dir, "private/ci-%s.key", tool_curve_name(curve)), curve);
+	ci.key = issue_key_read(tool_path(path, o.dir, "private/ci-%s.key", tool_curve_name(curve)),
+				curve);
 	if (!ci.key)
-		return tool_fail(EXIT_FILE, path, "no CI key: was the directory made with its own CI?");
-	ci.der = pki_file_read(tool_path(path, o.dir, "ci/ci-%s.crt", tool_curve_name(curve)), &ci.n);
+		return tool_fail(EXIT_FILE, path,
+				 "no CI key: was the directory made with its own CI?");
+	ci.der = pki_file_read(tool_path(path, o.dir, "ci/ci-%s.crt", tool_curve_name(curve)),
+			       &ci.n);
 	bool ok = ci.der && make_eum(o.dir, o.name, o.prefix, o.variant, curve, &ci);
 
 	authority_free(&ci);

@@ -26,7 +26,8 @@ static void usage(FILE *out)
 	fputs("Usage: cpau-pki COMMAND [OPTION...]\n\nCommands (each has its own --help):\n", out);
 	for (unsigned int i = 0; i < COMMANDS_N; i++)
 		fprintf(out, "  %-6s %s\n", commands[i].name, commands[i].text);
-	fputs("\nExit codes: 0 done, 1 refused by a rule, 2 usage, 3 a file cannot be read or written.\n",
+	fputs("\nExit codes: 0 done, 1 refused by a rule, 2 usage, 3 a file cannot be read or "
+	      "written.\n",
 	      out);
 }
 

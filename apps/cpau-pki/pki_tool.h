@@ -35,7 +35,8 @@ bool tool_write(const char *path, const uint8_t *data, size_t n);
 bool tool_key_is_of(const struct issue_key *key, const struct pki_cert *cert);
 /* "p256" / "brainpool" */
 const char *tool_curve_name(enum crypto_curve curve);
-/* Issues, writes as PEM and says so; the DER is given back to be freed. NULL after an error line. */
+/* Issues, writes as PEM and says so; the DER is given back to be freed. NULL after an error line.
+ */
 uint8_t *tool_issue(const struct issue_request *request, const char *path, size_t *n);
 
 #endif

@@ -261,8 +261,8 @@ static bool make_rings(struct au *au)
 	bool ok = true;
 
 	s->jobs = rte_mempool_create("cpau_jobs", jobs, sizeof(struct au_job),
-				     RTE_MIN(POOL_CACHE, jobs / 8), 0, NULL, NULL,
-				     touch_job, NULL, SOCKET_ID_ANY, 0);
+				     RTE_MIN(POOL_CACHE, jobs / 8), 0, NULL, NULL, touch_job, NULL,
+				     SOCKET_ID_ANY, 0);
 	if (!s->jobs)
 		return fail(au,
 			    "no memory for %u jobs of %zu octets: lower ue.jobs, or give EAL more",

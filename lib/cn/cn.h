@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * cn: the CP-CN, session management. It holds the PDU session of each authenticated UE, behind a message
- * interface (struct cn_ops), so that a remote one can take the place of the one in this process.
+ * cn: the CP-CN, session management. It holds the PDU session of each authenticated UE, behind a
+ * message interface (struct cn_ops), so that a remote one can take the place of the one in this
+ * process.
  *
  * A session is granted on one DNN alone, and its address comes from this instance's share of the
  * pool. An instance belongs to one control shard and one thread; everything is allocated at

@@ -13,7 +13,7 @@ static const char MAGIC[8] = "CPAUFLT1";
 enum {
 	HEADER_SIZE = 128,
 	ENTRY_SIZE = 64,
-	SHARED_N = 3,	 /* EUM, SubCA, CI */
+	SHARED_N = 3, /* EUM, SubCA, CI */
 	OFFSET_SHARED = 40,
 };
 
@@ -178,8 +178,7 @@ struct fleet_writer *fleet_writer_open(const char *path, enum crypto_curve curve
 	/* The header gives the shared certificates, which follow the entries, 32-bit offsets. */
 	size_t shared_size = cert_eum.n + cert_subca.n + cert_ci.n;
 
-	if (shared_size > UINT32_MAX / 2 ||
-	    count > (UINT32_MAX / 2 - HEADER_SIZE) / ENTRY_SIZE) {
+	if (shared_size > UINT32_MAX / 2 || count > (UINT32_MAX / 2 - HEADER_SIZE) / ENTRY_SIZE) {
 		free(w);
 		errno = EFBIG;
 		return NULL;
@@ -237,8 +236,7 @@ bool fleet_writer_close(struct fleet_writer *w)
 	store_le(w->header + 32, w->next, 8);
 	bool ok = w->added == w->count && fseeko(w->file, 0, SEEK_SET) == 0 &&
 		  fwrite(w->header, HEADER_SIZE, 1, w->file) == 1 &&
-		  (w->count == 0 ||
-		   fwrite(w->entries, ENTRY_SIZE, w->count, w->file) == w->count);
+		  (w->count == 0 || fwrite(w->entries, ENTRY_SIZE, w->count, w->file) == w->count);
 
 	ok = fclose(w->file) == 0 && ok;
 	wipe(w->entries, w->count * ENTRY_SIZE);

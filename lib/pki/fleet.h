@@ -2,10 +2,11 @@
  *
  * fleet: many devices of one EUM in one mappable file: what a generator needs to be each of them.
  *
- * Little-endian. Header, 128 octets: magic "CPAUFLT1", curve (4), entry size (4), count (8), offset of
- * the entries (8), file size (8), from octet 40 on offset and length (4 + 4) of Cert_EUM, Cert_EUM_SubCA and
- * Cert_CI, zeros. Entry, 64 octets: EID (16), private key (32), offset (8) and length (4) of
- * Cert_eUICC, zeros (4). Certificates are DER. The file holds private keys: it is made 0600.
+ * Little-endian. Header, 128 octets: magic "CPAUFLT1", curve (4), entry size (4), count (8), offset
+ * of the entries (8), file size (8), from octet 40 on offset and length (4 + 4) of Cert_EUM,
+ * Cert_EUM_SubCA and Cert_CI, zeros. Entry, 64 octets: EID (16), private key (32), offset (8) and
+ * length (4) of Cert_eUICC, zeros (4). Certificates are DER. The file holds private keys: it is
+ * made 0600.
  *
  * Configuration time; a struct fleet is constant afterwards and may be read by every thread.
  */

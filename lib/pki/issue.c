@@ -60,7 +60,8 @@ struct issue_key *issue_key_from_scalar(enum crypto_curve curve, const uint8_t p
 	OSSL_PARAM *params = NULL;
 
 	if (ctx && bld && d &&
-	    OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, group_name(curve), 0) &&
+	    OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, group_name(curve),
+					    0) &&
 	    OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)) &&
 	    OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PRIV_KEY, d) &&
 	    (params = OSSL_PARAM_BLD_to_param(bld)) != NULL && EVP_PKEY_fromdata_init(ctx) == 1 &&
@@ -95,7 +96,8 @@ struct issue_key *issue_key_read(const char *path, enum crypto_curve curve)
 	if (!f)
 		return NULL;
 	/* One more than is wanted: what is longer is not a scalar. */
-	if (fscanf(f, "%65[0-9a-fA-F]", text) == 1 && strlen(text) == 64 && hex_scalar(text, scalar)) {
+	if (fscanf(f, "%65[0-9a-fA-F]", text) == 1 && strlen(text) == 64 &&
+	    hex_scalar(text, scalar)) {
 		k = issue_key_from_scalar(curve, scalar);
 	} else {
 		rewind(f);
@@ -162,7 +164,8 @@ static X509 *decode(struct span der)
 
 static bool add_name(X509_NAME *name, const char *field, const char *value)
 {
-	/* PrintableString, as GSMA's certificates have it: their names are compared octet by octet. */
+	/* PrintableString, as GSMA's certificates have it: their names are compared octet by octet.
+	 */
 	return !value || X509_NAME_add_entry_by_txt(name, field, V_ASN1_PRINTABLESTRING,
 						    (const uint8_t *)value, -1, -1, 0) == 1;
 }
@@ -297,7 +300,8 @@ static bool add_name_constraint(X509 *x, const struct issue_request *r)
 		     sk_GENERAL_SUBTREE_push(nc->permittedSubtrees, subtree) > 0;
 		if (ok)
 			subtree = NULL;
-		ok = ok && X509_add1_ext_i2d(x, NID_name_constraints, nc, 1, X509V3_ADD_DEFAULT) == 1;
+		ok = ok &&
+		     X509_add1_ext_i2d(x, NID_name_constraints, nc, 1, X509V3_ADD_DEFAULT) == 1;
 	}
 	GENERAL_NAME_free(base);
 	X509_NAME_free(name);
@@ -374,7 +378,8 @@ static bool set_validity(X509 *x, const struct issue_request *r)
 		return ASN1_TIME_set(X509_getm_notBefore(x), from) &&
 		       ASN1_TIME_set_string_X509(X509_getm_notAfter(x), "99991231235959Z") == 1;
 	}
-	return ASN1_TIME_set(X509_getm_notBefore(x), from) && ASN1_TIME_set(X509_getm_notAfter(x), to);
+	return ASN1_TIME_set(X509_getm_notBefore(x), from) &&
+	       ASN1_TIME_set(X509_getm_notAfter(x), to);
 }
 
 static bool set_serial(X509 *x, uint64_t serial)
@@ -446,22 +451,25 @@ uint8_t *issue_crl(struct span issuer_cert, const struct issue_key *issuer_key,
 	uint8_t *der = NULL, *copy = NULL;
 	int length = -1;
 	X509V3_CTX ctx;
-	bool ok = issuer && crl && last && next && X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
+	bool ok = issuer && crl && last && next &&
+		  X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
 		  X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer)) == 1 &&
-		  X509_CRL_set1_lastUpdate(crl, last) == 1 && X509_CRL_set1_nextUpdate(crl, next) == 1;
+		  X509_CRL_set1_lastUpdate(crl, last) == 1 &&
+		  X509_CRL_set1_nextUpdate(crl, next) == 1;
 
 	for (size_t i = 0; ok && i < n_serials; i++)
 		ok = add_revoked(crl, serials[i], last);
 	if (ok) {
 		X509V3_set_ctx(&ctx, issuer, NULL, NULL, crl, 0);
 		X509V3_set_ctx_nodb(&ctx);
-		X509_EXTENSION *aki =
-			X509V3_EXT_conf_nid(NULL, &ctx, NID_authority_key_identifier, "keyid:always");
+		X509_EXTENSION *aki = X509V3_EXT_conf_nid(NULL, &ctx, NID_authority_key_identifier,
+							  "keyid:always");
 		ASN1_INTEGER *number = ASN1_INTEGER_new();
 
 		ok = aki && number && X509_CRL_add_ext(crl, aki, -1) == 1 &&
 		     ASN1_INTEGER_set_uint64(number, (uint64_t)now) == 1 &&
-		     X509_CRL_add1_ext_i2d(crl, NID_crl_number, number, 0, X509V3_ADD_DEFAULT) == 1 &&
+		     X509_CRL_add1_ext_i2d(crl, NID_crl_number, number, 0, X509V3_ADD_DEFAULT) ==
+			     1 &&
 		     X509_CRL_sign(crl, issuer_key->pkey, EVP_sha256()) > 0;
 		X509_EXTENSION_free(aki);
 		ASN1_INTEGER_free(number);

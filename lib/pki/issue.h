@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * issue: makes certificates and CRLs, with OpenSSL. For cpau-pki and tests; configuration time only.
+ * issue: makes certificates and CRLs, with OpenSSL. For cpau-pki and tests; configuration time
+ * only.
  *
  * A struct issue_key is a private key with its public half. A certificate comes out as DER in a
  * buffer that the caller frees with free().
@@ -14,7 +15,8 @@
 struct issue_key; /* wraps an EVP_PKEY */
 struct issue_key *issue_key_generate(enum crypto_curve curve);
 struct issue_key *issue_key_from_scalar(enum crypto_curve curve, const uint8_t private_key[32]);
-/* PEM (EC or PKCS#8), or 64 hex digits, in which case curve says on which curve. NULL: not a key. */
+/* PEM (EC or PKCS#8), or 64 hex digits, in which case curve says on which curve. NULL: not a key.
+ */
 struct issue_key *issue_key_read(const char *path, enum crypto_curve curve);
 bool issue_key_write(const struct issue_key *k, const char *path); /* PKCS#8 PEM, 0600 */
 void issue_key_scalar(const struct issue_key *k, uint8_t private_key[32]);
@@ -22,9 +24,9 @@ enum crypto_curve issue_key_curve(const struct issue_key *k);
 void issue_key_free(struct issue_key *k);
 
 enum issue_role {
-	ISSUE_CI,	    /* self-signed */
-	ISSUE_OPERATOR_CA,  /* self-signed */
-	ISSUE_CROSS_CI,	    /* the operator CA's certificate for a CI */
+	ISSUE_CI,	      /* self-signed */
+	ISSUE_OPERATOR_CA,    /* self-signed */
+	ISSUE_CROSS_CI,	      /* the operator CA's certificate for a CI */
 	ISSUE_CROSS_OPERATOR, /* a CI's certificate for the operator CA */
 	ISSUE_AU,
 	ISSUE_EUM,
@@ -39,10 +41,10 @@ enum issue_fault {
 	ISSUE_FAULT_NONE,
 	ISSUE_FAULT_EXPIRED,
 	ISSUE_FAULT_NOT_YET_VALID,
-	ISSUE_FAULT_POLICY,	    /* the policy of another tier */
-	ISSUE_FAULT_USAGE,	    /* keyEncipherment alone */
-	ISSUE_FAULT_CRITICAL,	    /* an unknown critical extension */
-	ISSUE_FAULT_SIGNATURE,	    /* a changed octet in the signature */
+	ISSUE_FAULT_POLICY,    /* the policy of another tier */
+	ISSUE_FAULT_USAGE,     /* keyEncipherment alone */
+	ISSUE_FAULT_CRITICAL,  /* an unknown critical extension */
+	ISSUE_FAULT_SIGNATURE, /* a changed octet in the signature */
 	ISSUE_FAULT_N,
 };
 
@@ -51,13 +53,14 @@ struct issue_request {
 	enum issue_variant variant;
 	enum issue_fault fault;
 	const char *country, *organisation, *common_name; /* NULL: absent */
-	const char *serial_number; /* of the subject: the EID for an eUICC; NULL: none */
-	const char *eid_prefix;	   /* EUM: digits that its eUICCs' EIDs begin with */
+	const char *serial_number;	     /* of the subject: the EID for an eUICC; NULL: none */
+	const char *eid_prefix;		     /* EUM: digits that its eUICCs' EIDs begin with */
 	const struct issue_key *subject_key; /* its public half is certified */
-	struct span subject_cert; /* cross: the certificate whose subject and key identifier are taken */
+	struct span subject_cert; /* cross: the certificate whose subject and key identifier are
+				     taken */
 	struct span issuer_cert;  /* n = 0: self-signed */
 	const struct issue_key *issuer_key;
-	uint64_t serial; /* 0: 16 random octets */
+	uint64_t serial;   /* 0: 16 random octets */
 	unsigned int days; /* of validity; 0: no end (year 9999) */
 };
 

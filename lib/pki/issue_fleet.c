@@ -18,7 +18,8 @@ enum {
 };
 
 /* Where the four variable fields are in the TBSCertificate. */
-struct template {
+struct template
+{
 	uint8_t tbs[CERT_MAX];
 	size_t tbs_len;
 	uint8_t algorithm[16];
@@ -166,7 +167,8 @@ static size_t put_integer(uint8_t *p, const uint8_t value[32])
 }
 
 /* SEQUENCE { tbs, algorithm, BIT STRING { SEQUENCE { r, s } } }; returns its size. */
-static size_t assemble(const struct template *t, const struct device *d, uint8_t out[CERT_MAX + 128])
+static size_t assemble(const struct template *t, const struct device *d,
+		       uint8_t out[CERT_MAX + 128])
 {
 	uint8_t sig[80];
 	size_t n = 5;
@@ -225,10 +227,8 @@ static bool issue_burst(const struct issue_fleet_request *r, const struct templa
 			return false;
 		fill_device(r, t, first + i, d);
 		hashes[i] = (struct crypto_hash){span_make(d->tbs, t->tbs_len), d->digest};
-		signs[i] = (struct crypto_sign){.curve = curve,
-						.key = key,
-						.digest = d->digest,
-						.signature = d->signature};
+		signs[i] = (struct crypto_sign){
+			.curve = curve, .key = key, .digest = d->digest, .signature = d->signature};
 	}
 	crypto_hash_burst(crypto, hashes, n);
 	crypto_sign_burst(crypto, signs, n);

@@ -14,12 +14,12 @@ struct issue_fleet_request {
 	const char *path;
 	uint64_t count;
 	enum issue_variant variant;
-	enum issue_fault fault; /* the same in every certificate */
+	enum issue_fault fault;	  /* the same in every certificate */
 	const char *organisation; /* the EUM's O, which its name constraint asks for */
 	const char *eid_prefix;	  /* digits; the rest is a counter and the check digits */
-	uint64_t first; /* counter of the first EID */
-	struct span cert_eum, cert_subca, cert_ci; /* subca: n = 0 without that tier */
-	const struct issue_key *issuer_key; /* of the SubCA, or else of the EUM */
+	uint64_t first;		  /* counter of the first EID */
+	struct span cert_eum, cert_subca, cert_ci;  /* subca: n = 0 without that tier */
+	const struct issue_key *issuer_key;	    /* of the SubCA, or else of the EUM */
 	void (*progress)(void *arg, uint64_t done); /* now and then; NULL: none */
 	void *arg;
 };

@@ -28,11 +28,11 @@ enum {
 };
 
 enum wire_record_type {
-	WIRE_AN_SETUP_REQUEST = 0x01,  /* AN -> AU */
-	WIRE_AN_SETUP_RESPONSE = 0x02, /* AU -> AN */
-	WIRE_AN_SETUP_FAILURE = 0x03,  /* AU -> AN */
-	WIRE_UPLINK_NAS = 0x10,	       /* AN -> AU, payload is one NAS message */
-	WIRE_DOWNLINK_NAS = 0x11,      /* AU -> AN, payload is one NAS message */
+	WIRE_AN_SETUP_REQUEST = 0x01,	    /* AN -> AU */
+	WIRE_AN_SETUP_RESPONSE = 0x02,	    /* AU -> AN */
+	WIRE_AN_SETUP_FAILURE = 0x03,	    /* AU -> AN */
+	WIRE_UPLINK_NAS = 0x10,		    /* AN -> AU, payload is one NAS message */
+	WIRE_DOWNLINK_NAS = 0x11,	    /* AU -> AN, payload is one NAS message */
 	WIRE_CONTEXT_SETUP_REQUEST = 0x20,  /* AU -> AN */
 	WIRE_CONTEXT_SETUP_RESPONSE = 0x21, /* AN -> AU */
 	WIRE_CONTEXT_SETUP_FAILURE = 0x22,  /* AN -> AU */
@@ -48,7 +48,8 @@ enum wire_record_type {
 };
 
 struct wire_record {
-	uint8_t type; /* enum wire_record_type; unknown values are passed on, the receiver counts them */
+	uint8_t type; /* enum wire_record_type; unknown values are passed on, the receiver counts
+			 them */
 	uint32_t an_ue_id; /* chosen by the AN */
 	uint64_t au_ue_id; /* chosen by the AU; 0 while not known */
 	struct span payload;
@@ -117,29 +118,30 @@ enum wire_nas_type {
 /* ------------------------------------------------------------------ IEs */
 
 /* Every IE of every message and record. The value of an IE is the span without tag and length; a
- * half octet (TV of one octet, or two V halves in one octet) is given in the low bits of one octet. */
+ * half octet (TV of one octet, or two V halves in one octet) is given in the low bits of one octet.
+ */
 enum wire_ie {
 	/* ATTACH REQUEST and the AU's own messages (tags in lib/wire/table.c) */
-	WIRE_IE_ATTACH_TYPE,	     /* TV-1: 1 = credential provisioning without a subscription */
-	WIRE_IE_RAND_UE,	     /* 16 */
-	WIRE_IE_RAND_AU,	     /* 16 */
-	WIRE_IE_CERT_EUICC,	     /* DER */
-	WIRE_IE_CERT_EUM,	     /* DER */
-	WIRE_IE_CERT_EUM_SUBCA,	     /* DER, v3 variant A only: the tier between EUM and eUICC */
-	WIRE_IE_CERT_AU,	     /* DER */
-	WIRE_IE_CERT_CROSS,	     /* DER: the CI's certificate for the operator CA */
-	WIRE_IE_UE_SIGNATURE1,	     /* 64, r || s */
-	WIRE_IE_UE_SIGNATURE2,	     /* 64 */
-	WIRE_IE_AU_SIGNATURE,	     /* 64 */
-	WIRE_IE_PK_AU,		     /* 65 */
-	WIRE_IE_PK_UE,		     /* 65 */
-	WIRE_IE_CI_PKID_LIST,	     /* 1 to 4 key identifiers of 20 octets that the UE trusts */
-	WIRE_IE_CAUSE,		     /* 1: enum wire_cause */
-	WIRE_IE_BACK_OFF,	     /* T3346, GPRS timer 2, 1 octet (TS 24.008 10.5.7.4) */
-	WIRE_IE_GUTI,		     /* 5GS mobile identity, 11 octets (TS 24.501 9.11.3.4) */
-	WIRE_IE_T3512,		     /* GPRS timer 3, 1 octet (TS 24.008 10.5.7.4a) */
-	WIRE_IE_NGKSI,		     /* half octet (TS 24.501 9.11.3.32) */
-	WIRE_IE_ABBA,		     /* 2 octets (TS 24.501 9.11.3.10) */
+	WIRE_IE_ATTACH_TYPE,	/* TV-1: 1 = credential provisioning without a subscription */
+	WIRE_IE_RAND_UE,	/* 16 */
+	WIRE_IE_RAND_AU,	/* 16 */
+	WIRE_IE_CERT_EUICC,	/* DER */
+	WIRE_IE_CERT_EUM,	/* DER */
+	WIRE_IE_CERT_EUM_SUBCA, /* DER, v3 variant A only: the tier between EUM and eUICC */
+	WIRE_IE_CERT_AU,	/* DER */
+	WIRE_IE_CERT_CROSS,	/* DER: the CI's certificate for the operator CA */
+	WIRE_IE_UE_SIGNATURE1,	/* 64, r || s */
+	WIRE_IE_UE_SIGNATURE2,	/* 64 */
+	WIRE_IE_AU_SIGNATURE,	/* 64 */
+	WIRE_IE_PK_AU,		/* 65 */
+	WIRE_IE_PK_UE,		/* 65 */
+	WIRE_IE_CI_PKID_LIST,	/* 1 to 4 key identifiers of 20 octets that the UE trusts */
+	WIRE_IE_CAUSE,		/* 1: enum wire_cause */
+	WIRE_IE_BACK_OFF,	/* T3346, GPRS timer 2, 1 octet (TS 24.008 10.5.7.4) */
+	WIRE_IE_GUTI,		/* 5GS mobile identity, 11 octets (TS 24.501 9.11.3.4) */
+	WIRE_IE_T3512,		/* GPRS timer 3, 1 octet (TS 24.008 10.5.7.4a) */
+	WIRE_IE_NGKSI,		/* half octet (TS 24.501 9.11.3.32) */
+	WIRE_IE_ABBA,		/* 2 octets (TS 24.501 9.11.3.10) */
 	/* standard 5GMM IEs */
 	WIRE_IE_UE_SECURITY_CAPABILITY, /* 2 to 8 octets: 5G-EA, 5G-IA, ... (TS 24.501 9.11.3.54) */
 	WIRE_IE_NAS_ALGORITHMS,		/* 1 octet: ciphering << 4 | integrity (9.11.3.34) */
@@ -150,22 +152,22 @@ enum wire_ie {
 	WIRE_IE_REQUEST_TYPE,		/* half octet: 1 = initial request */
 	WIRE_IE_DNN,			/* length-prefixed labels (TS 24.501 9.11.2.1B) */
 	/* standard 5GSM IEs */
-	WIRE_IE_INTEGRITY_MAX_RATE,	/* 2 octets */
-	WIRE_IE_PDU_SESSION_TYPE,	/* half octet: 1 = IPv4 */
-	WIRE_IE_SSC_MODE,		/* half octet: 1 */
-	WIRE_IE_QOS_RULES,		/* LV-E */
-	WIRE_IE_SESSION_AMBR,		/* 6 octets */
-	WIRE_IE_PDU_ADDRESS,		/* 5 octets: type, IPv4 */
-	WIRE_IE_EPCO,			/* extended protocol configuration options */
-	WIRE_IE_5GSM_CAUSE,		/* 1 octet */
+	WIRE_IE_INTEGRITY_MAX_RATE, /* 2 octets */
+	WIRE_IE_PDU_SESSION_TYPE,   /* half octet: 1 = IPv4 */
+	WIRE_IE_SSC_MODE,	    /* half octet: 1 */
+	WIRE_IE_QOS_RULES,	    /* LV-E */
+	WIRE_IE_SESSION_AMBR,	    /* 6 octets */
+	WIRE_IE_PDU_ADDRESS,	    /* 5 octets: type, IPv4 */
+	WIRE_IE_EPCO,		    /* extended protocol configuration options */
+	WIRE_IE_5GSM_CAUSE,	    /* 1 octet */
 	/* AN link records */
-	WIRE_IE_AN_NAME,		/* 1 to 64 octets, printable */
-	WIRE_IE_AU_NAME,		/* 1 to 64 octets, printable */
-	WIRE_IE_SERVING_NETWORK,	/* serving network name, e.g. 5G:mnc001.mcc001.3gppnetwork.org */
-	WIRE_IE_SEALED_KGNB,		/* 60: nonce (12), ciphertext (32), tag (16) */
-	WIRE_IE_UE_IPV4,		/* 4 */
-	WIRE_IE_QFI,			/* 1 */
-	WIRE_IE_TRAFFIC_REDUCTION,	/* 1: percent of new attaches that the AN is to hold back */
+	WIRE_IE_AN_NAME,	   /* 1 to 64 octets, printable */
+	WIRE_IE_AU_NAME,	   /* 1 to 64 octets, printable */
+	WIRE_IE_SERVING_NETWORK,   /* serving network name, e.g. 5G:mnc001.mcc001.3gppnetwork.org */
+	WIRE_IE_SEALED_KGNB,	   /* 60: nonce (12), ciphertext (32), tag (16) */
+	WIRE_IE_UE_IPV4,	   /* 4 */
+	WIRE_IE_QFI,		   /* 1 */
+	WIRE_IE_TRAFFIC_REDUCTION, /* 1: percent of new attaches that the AN is to hold back */
 	WIRE_IE_N,
 };
 
@@ -205,10 +207,11 @@ static inline void wire_message_init(struct wire_message *m, uint8_t epd, uint8_
 /* Decodes a plain NAS message (after deciphering, where it was protected). */
 enum wire_cause wire_nas_decode(struct wire_message *m, struct span message);
 /* Decodes the IEs of a record other than UPLINK/DOWNLINK NAS. */
-enum wire_cause wire_record_decode(struct wire_message *m, uint8_t record_type, struct span payload);
+enum wire_cause wire_record_decode(struct wire_message *m, uint8_t record_type,
+				   struct span payload);
 /* Encodes m (plain NAS, or a record's IEs when m->epd is 0). Returns the length, or 0 when the
- * buffer is too small or m breaks its own definition (a mandatory IE absent, a wrong size). A record
- * without IEs, such as CONTEXT SETUP RESPONSE, has 0 octets too; NAS messages never have. */
+ * buffer is too small or m breaks its own definition (a mandatory IE absent, a wrong size). A
+ * record without IEs, such as CONTEXT SETUP RESPONSE, has 0 octets too; NAS messages never have. */
 size_t wire_encode(const struct wire_message *m, uint8_t *buffer, size_t size);
 
 const char *wire_record_name(uint8_t type);
@@ -219,7 +222,8 @@ const char *wire_ie_name(enum wire_ie ie);
 
 enum wire_format {
 	WIRE_FORMAT_V,	  /* mandatory, no tag, fixed size */
-	WIRE_FORMAT_HALF, /* mandatory, low half of an octet; the high half is the next HALF entry, or spare */
+	WIRE_FORMAT_HALF, /* mandatory, low half of an octet; the high half is the next HALF entry,
+			     or spare */
 	WIRE_FORMAT_LV,
 	WIRE_FORMAT_LV_E,
 	WIRE_FORMAT_TV1, /* tag in the high half, value in the low half */
@@ -233,7 +237,7 @@ struct wire_ie_definition {
 	enum wire_ie ie;
 	enum wire_format format;
 	enum wire_presence presence;
-	uint8_t tag; /* 0 for formats without */
+	uint8_t tag;	   /* 0 for formats without */
 	uint16_t min, max; /* octets of the value */
 };
 
