@@ -8,6 +8,7 @@
 #include <openssl/bn.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
+#include <openssl/objects.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
