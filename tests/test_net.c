@@ -74,8 +74,9 @@ static void start(unsigned int max_fragments)
 
 static void setup(void)
 {
-	static char arguments[][16] = {"test", "--no-huge",	"-m", "128", "--no-pci", "--no-shconf",
-				       "-l",   "0", "--log-level", "4",	  "--no-telemetry"};
+	static char arguments[][16] = {
+		"test", "--no-huge", "-m",	    "128", "--no-pci",	    "--no-shconf",
+		"-l",	"0",	     "--log-level", "4",   "--no-telemetry"};
 	enum { N = sizeof(arguments) / sizeof(arguments[0]) };
 	char *argv[N + 1] = {NULL};
 
@@ -273,7 +274,8 @@ static void expect_refused(const struct frame *f, enum net_counter why, const ch
 	unsigned int n = feed(f);
 
 	cr_expect_eq(n, 0, "%s", what);
-	cr_expect_eq(counter(why), before + 1, "%s: not counted as %s", what, net_counter_name(why));
+	cr_expect_eq(counter(why), before + 1, "%s: not counted as %s", what,
+		     net_counter_name(why));
 	drop(n);
 }
 
@@ -337,7 +339,7 @@ Test(net, burst_gives_the_datagrams_in_their_order)
 	bad.octets[ETHER + 25] ^= 1;
 	for (unsigned int i = 0; i < NET_BURST; i++) {
 		good.octets[ETHER + 20] = (uint8_t)(0x80 + i); /* source port */
-		store_be16(good.octets + ETHER + 26, 0);	    /* no checksum */
+		store_be16(good.octets + ETHER + 26, 0);       /* no checksum */
 		m[i] = to_mbuf(i % 3 ? &good : &bad);
 	}
 	unsigned int n = net_rx_burst(rx, m, NET_BURST, rte_rdtsc(), got);
@@ -565,4 +567,628 @@ Test(net, tag_that_the_nic_took_off_counts)
 
 	cr_expect_eq(n, 1);
 	drop(n);
+}
+
+/* ---------------------------------------------------------------- ARP, echo, ND */
+
+static struct frame arp_frame(unsigned int operation, const struct net_addr *target)
+{
+	struct frame f = {0};
+
+	put_ether(&f, 0, TYPE_ARP);
+	put16(&f, 1);
+	put16(&f, TYPE_IPV4);
+	put8(&f, 6);
+	put8(&f, 4);
+	put16(&f, operation);
+	put(&f, &theirs.mac, 6);
+	put(&f, theirs.ipv4.a, 4);
+	put(&f, "\0\0\0\0\0", 6);
+	put(&f, target->a, 4);
+	return f;
+}
+
+Test(net, arp_request_for_our_address_is_answered)
+{
+	struct frame f = arp_frame(1, &ours.ipv4);
+
+	memset(f.octets, 0xff, 6);
+	cr_assert_eq(feed(&f), 0);
+	f = answer();
+	cr_expect_eq(f.n, ETHER + 28);
+	cr_expect_eq(load_be16(f.octets + ETHER + 6), 2, "a reply");
+	cr_expect_arr_eq(f.octets + ETHER + 8, &ours.mac, 6);
+	cr_expect_arr_eq(f.octets + ETHER + 14, ours.ipv4.a, 4);
+	cr_expect_arr_eq(f.octets + ETHER + 18, &theirs.mac, 6);
+	cr_expect_arr_eq(f.octets + ETHER + 24, theirs.ipv4.a, 4);
+	cr_expect_eq(counter(NET_COUNT_ARP), 1);
+}
+
+Test(net, arp_request_for_another_address_is_not_answered)
+{
+	struct frame f = arp_frame(1, &theirs.ipv4);
+
+	expect_refused(&f, NET_COUNT_NOT_FOR_US, "ARP");
+	expect_no_answer();
+}
+
+Test(net, arp_reply_is_learned)
+{
+	struct frame f = arp_frame(2, &ours.ipv4);
+	struct rte_ether_addr mac;
+
+	cr_expect_not(net_rx_neighbour(rx, &theirs.ipv4, &mac));
+	expect_refused(&f, NET_COUNT_ARP, "taken");
+	expect_no_answer();
+	cr_assert(net_rx_neighbour(rx, &theirs.ipv4, &mac));
+	cr_expect_arr_eq(&mac, &theirs.mac, 6);
+}
+
+Test(net, arp_truncated_or_of_another_kind_is_refused)
+{
+	struct frame f = arp_frame(1, &ours.ipv4);
+
+	for (size_t n = ETHER; n < ETHER + 28; n++) {
+		f.n = n;
+		expect_refused(&f, NET_COUNT_TRUNCATED, "ARP");
+	}
+	f = arp_frame(1, &ours.ipv4);
+	f.octets[ETHER + 1] = 6;
+	expect_refused(&f, NET_COUNT_BAD_ETHERTYPE, "IEEE 802");
+	expect_no_answer();
+}
+
+/* Types 8 and 128; type: 0 for those. */
+static struct frame echo_frame(bool v6, uint8_t type)
+{
+	struct frame f = {0};
+	uint8_t protocol = v6 ? ICMPV6 : ICMP;
+
+	put_ether(&f, 0, v6 ? TYPE_IPV6 : TYPE_IPV4);
+	put_ip(&f, v6, protocol, 8 + PAYLOAD_N);
+	size_t l4 = f.n;
+
+	put8(&f, type ? type : v6 ? 128 : 8);
+	put8(&f, 0);
+	put16(&f, 0);
+	put16(&f, 0x1234);
+	put16(&f, 1);
+	put(&f, PAYLOAD, PAYLOAD_N);
+	store_be16(f.octets + l4 + 2, v6 ? upper_checksum(&f, ETHER, l4, ICMPV6)
+					 : checksum(sum_octets(f.octets + l4, f.n - l4, 0)));
+	return f;
+}
+
+Test(net, echo_request_is_answered_over_ipv4)
+{
+	struct frame f = echo_frame(false, 0), reply;
+	size_t l4 = ETHER + 20;
+
+	cr_assert_eq(feed(&f), 0);
+	reply = answer();
+	cr_assert_eq(reply.n, f.n);
+	cr_expect_eq(reply.octets[l4], 0);
+	cr_expect_arr_eq(reply.octets + l4 + 4, f.octets + l4 + 4, f.n - l4 - 4);
+	cr_expect_arr_eq(reply.octets + ETHER + 12, ours.ipv4.a, 4);
+	cr_expect_arr_eq(reply.octets + ETHER + 16, theirs.ipv4.a, 4);
+	cr_expect_eq(checksum(sum_octets(reply.octets + ETHER, 20, 0)), 0);
+	cr_expect_eq(checksum(sum_octets(reply.octets + l4, reply.n - l4, 0)), 0);
+}
+
+Test(net, echo_request_is_answered_over_ipv6)
+{
+	struct frame f = echo_frame(true, 0), reply;
+	size_t l4 = ETHER + 40;
+
+	cr_assert_eq(feed(&f), 0);
+	reply = answer();
+	cr_assert_eq(reply.n, f.n);
+	cr_expect_eq(reply.octets[l4], 129);
+	cr_expect_arr_eq(reply.octets + l4 + 4, f.octets + l4 + 4, f.n - l4 - 4);
+	cr_expect_arr_eq(reply.octets + ETHER + 8, ours.ipv6.a, 16);
+	cr_expect_arr_eq(reply.octets + ETHER + 24, theirs.ipv6.a, 16);
+	cr_expect_eq(upper_checksum(&reply, ETHER, l4, ICMPV6), 0);
+}
+
+Test(net, other_icmp_is_not_answered)
+{
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct frame f = echo_frame(v6, v6 ? 129 : 13);
+
+		expect_refused(&f, NET_COUNT_BAD_PROTOCOL, "type");
+		f = echo_frame(v6, 0);
+		f.octets[f.n - 1] ^= 1;
+		expect_refused(&f, NET_COUNT_BAD_CHECKSUM, "checksum");
+		f = (struct frame){0};
+		put_ether(&f, 0, v6 ? TYPE_IPV6 : TYPE_IPV4);
+		put_ip(&f, v6, v6 ? ICMPV6 : ICMP, 7);
+		put(&f, "\x08\0\xf7\xff\0\0\0", 7);
+		expect_refused(&f, NET_COUNT_TRUNCATED, "seven octets");
+		f = (struct frame){0};
+		put_ether(&f, 0, v6 ? TYPE_IPV6 : TYPE_IPV4);
+		put_ip(&f, v6, 6, 20);
+		put(&f, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
+		expect_refused(&f, NET_COUNT_BAD_PROTOCOL, "TCP");
+		expect_no_answer();
+	}
+}
+
+Test(net, answers_beyond_a_burst_are_dropped_and_not_lost)
+{
+	struct frame f = echo_frame(false, 0);
+	struct rte_mbuf *m[2 * NET_BURST];
+
+	for (unsigned int i = 0; i < NET_BURST + 10; i++)
+		cr_assert_eq(feed(&f), 0);
+	unsigned int n = net_rx_answers(rx, m, 10);
+
+	n += net_rx_answers(rx, m + n, 2 * NET_BURST - n);
+	cr_expect_eq(n, NET_BURST);
+	rte_pktmbuf_free_bulk(m, n);
+}
+
+static struct frame nd_frame(uint8_t type, uint8_t hop_limit, const struct net_addr *target,
+			     bool with_mac)
+{
+	struct frame f = {0};
+
+	put_ether(&f, 0, TYPE_IPV6);
+	put_ipv6(&f, ICMPV6, with_mac ? 32 : 24, hop_limit);
+	if (type == 135) /* solicited-node multicast */
+		memcpy(f.octets + ETHER + 24, "\xff\x02\0\0\0\0\0\0\0\0\0\x01\xff\0\0\x01", 16);
+	size_t l4 = f.n;
+
+	put8(&f, type);
+	put8(&f, 0);
+	put16(&f, 0);
+	put(&f, "\0\0\0", 4);
+	put(&f, target->a, 16);
+	if (with_mac) {
+		put8(&f, type == 135 ? 1 : 2);
+		put8(&f, 1);
+		put(&f, &theirs.mac, 6);
+	}
+	store_be16(f.octets + l4 + 2, upper_checksum(&f, ETHER, l4, ICMPV6));
+	return f;
+}
+
+Test(net, solicitation_of_our_address_is_answered)
+{
+	struct frame f = nd_frame(135, 255, &ours.ipv6, true);
+	struct rte_ether_addr mac;
+	size_t l4 = ETHER + 40;
+
+	cr_assert_eq(feed(&f), 0);
+	f = answer();
+	cr_expect_eq(f.n, l4 + 32);
+	cr_expect_eq(f.octets[l4], 136);
+	cr_expect_eq(f.octets[l4 + 4], 0x60, "solicited, override");
+	cr_expect_arr_eq(f.octets + l4 + 8, ours.ipv6.a, 16);
+	cr_expect_eq(f.octets[l4 + 24], 2);
+	cr_expect_arr_eq(f.octets + l4 + 26, &ours.mac, 6);
+	cr_expect_arr_eq(f.octets + ETHER + 8, ours.ipv6.a, 16);
+	cr_expect_arr_eq(f.octets + ETHER + 24, theirs.ipv6.a, 16);
+	cr_expect_eq(f.octets[ETHER + 7], 255);
+	cr_expect_eq(upper_checksum(&f, ETHER, l4, ICMPV6), 0);
+	cr_expect(net_rx_neighbour(rx, &theirs.ipv6, &mac));
+}
+
+Test(net, solicitation_from_beyond_the_link_is_refused)
+{
+	struct frame f = nd_frame(135, 254, &ours.ipv6, true);
+
+	expect_refused(&f, NET_COUNT_BAD_ND, "hop limit");
+	expect_no_answer();
+}
+
+Test(net, solicitation_of_another_address_is_not_answered)
+{
+	struct frame f = nd_frame(135, 255, &theirs.ipv6, true);
+
+	expect_refused(&f, NET_COUNT_NOT_FOR_US, "target");
+	f = nd_frame(135, 255, &ours.ipv6, false);
+	expect_refused(&f, NET_COUNT_ND, "without a MAC to answer to");
+	expect_no_answer();
+}
+
+Test(net, advertisement_is_learned)
+{
+	struct frame f = nd_frame(136, 255, &theirs.ipv6, true);
+	struct rte_ether_addr mac;
+
+	expect_refused(&f, NET_COUNT_ND, "taken");
+	expect_no_answer();
+	cr_assert(net_rx_neighbour(rx, &theirs.ipv6, &mac));
+	cr_expect_arr_eq(&mac, &theirs.mac, 6);
+}
+
+Test(net, our_own_question_is_one_that_is_answered)
+{
+	struct rte_ether_addr mac;
+
+	/* They ask as we would. */
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct rte_mbuf *m = net_solicit(&theirs, v6 ? &theirs.ipv6 : &theirs.ipv4,
+						 v6 ? &ours.ipv6 : &ours.ipv4, pool);
+
+		cr_assert_not_null(m);
+		cr_expect_eq(feed_mbuf(m), 0);
+		(void)answer();
+		cr_expect(net_rx_neighbour(rx, v6 ? &theirs.ipv6 : &theirs.ipv4, &mac));
+	}
+}
+
+/* ---------------------------------------------------------------- sending, fragments */
+
+static uint8_t octet_of(size_t i)
+{
+	return (uint8_t)(i * 7 + (i >> 8));
+}
+
+/* A datagram of theirs to us in frames. */
+static unsigned int send_datagram(bool v6, size_t n, uint16_t id, struct rte_mbuf **out)
+{
+	const struct net_peer to = {
+		.mac = ours.mac,
+		.port = PORT,
+		.addr = v6 ? ours.ipv6 : ours.ipv4,
+		.local = v6 ? theirs.ipv6 : theirs.ipv4,
+	};
+	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+
+	cr_assert_not_null(m);
+	uint8_t *p = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)n);
+
+	for (size_t i = 0; i < n; i++)
+		p[i] = octet_of(i);
+	return net_udp_finish(&theirs, m, &to, PEER_PORT, id, pool, references, out);
+}
+
+static void expect_whole(unsigned int datagrams, size_t n, const char *what)
+{
+	cr_assert_eq(datagrams, 1, "%s", what);
+	cr_expect_eq(got[0].payload.n, n, "%s: %zu octets", what, got[0].payload.n);
+	for (size_t i = 0; i < RTE_MIN(n, got[0].payload.n); i++)
+		cr_assert_eq(got[0].payload.p[i], octet_of(i), "%s, octet %zu", what, i);
+	cr_expect_eq(got[0].from.port, PEER_PORT);
+	drop(1);
+}
+
+/* To a pool's mbuf of its own, as a port would give it. */
+static struct rte_mbuf *received(struct rte_mbuf *sent)
+{
+	struct rte_mbuf *m = rte_pktmbuf_copy(sent, pool, 0, UINT32_MAX);
+
+	cr_assert_not_null(m);
+	rte_pktmbuf_free(sent);
+	return m;
+}
+
+Test(net, datagram_that_is_sent_is_received)
+{
+	struct rte_mbuf *frames[NET_FRAGMENTS_MAX];
+
+	for (unsigned int vlan = 0; vlan < 6; vlan += 5)
+		for (int v6 = 0; v6 < 2; v6++)
+			for (size_t n = 0; n <= 1452; n += n < 4 ? 1 : 362) {
+				ours.vlan = theirs.vlan = (uint16_t)vlan;
+				cr_assert_eq(send_datagram(v6, n, 1, frames), 1);
+				expect_whole(feed_mbuf(received(frames[0])), n, "one frame");
+			}
+}
+
+Test(net, fragments_are_put_together_in_every_order)
+{
+	static const uint16_t mtus[] = {576, 581, 1280, 1283, 1500};
+	struct rte_mbuf *frames[NET_FRAGMENTS_MAX];
+	uint16_t id = 1;
+
+	for (size_t i = 0; i < sizeof(mtus) / sizeof(mtus[0]); i++)
+		for (int v6 = 0; v6 < 2; v6++)
+			for (int backwards = 0; backwards < 2; backwards++) {
+				if (v6 && mtus[i] < 1280)
+					continue; /* RFC 8200 5: no link's */
+				theirs.mtu = mtus[i];
+				unsigned int n = send_datagram(v6, 1800, id++, frames), whole = 0;
+
+				cr_assert_gt(n, 1u, "MTU %u, v6 %d", mtus[i], v6);
+				for (unsigned int j = 0; j < n; j++) {
+					unsigned int at = backwards ? n - 1 - j : j;
+
+					cr_assert_leq(rte_pktmbuf_pkt_len(frames[at]),
+						      mtus[i] + ETHER);
+					cr_assert_eq(whole, 0, "before its last fragment");
+					whole = feed_mbuf(received(frames[at]));
+				}
+				expect_whole(whole, 1800, v6 ? "IPv6" : "IPv4");
+			}
+	cr_expect_eq(counter(NET_COUNT_REASSEMBLED), id - 1);
+	cr_expect_eq(counter(NET_COUNT_REASSEMBLY_FAILED), 0);
+}
+
+/* A port may give the frames as the sender chained them. */
+Test(net, frames_of_several_segments_are_read)
+{
+	struct rte_mbuf *frames[NET_FRAGMENTS_MAX];
+
+	theirs.mtu = 1280;
+	for (int v6 = 0; v6 < 2; v6++) {
+		unsigned int n = send_datagram(v6, 2000, 1, frames);
+
+		cr_assert_eq(n, 2);
+		cr_expect_gt(frames[0]->nb_segs, 1);
+		cr_expect_eq(feed_mbuf(frames[0]), 0);
+		expect_whole(feed_mbuf(frames[1]), 2000, v6 ? "IPv6" : "IPv4");
+	}
+}
+
+Test(net, fragments_of_two_datagrams_do_not_mix)
+{
+	struct rte_mbuf *a[NET_FRAGMENTS_MAX], *b[NET_FRAGMENTS_MAX];
+
+	theirs.mtu = 1280;
+	for (int v6 = 0; v6 < 2; v6++) {
+		cr_assert_eq(send_datagram(v6, 1500, 1, a), 2);
+		cr_assert_eq(send_datagram(v6, 2000, 2, b), 2);
+		cr_expect_eq(feed_mbuf(received(a[0])), 0);
+		cr_expect_eq(feed_mbuf(received(b[1])), 0);
+		expect_whole(feed_mbuf(received(a[1])), 1500, "a");
+		expect_whole(feed_mbuf(received(b[0])), 2000, "b");
+	}
+}
+
+Test(net, duplicate_fragment_ends_its_datagram_and_nothing_else)
+{
+	struct rte_mbuf *frames[NET_FRAGMENTS_MAX];
+
+	theirs.mtu = 1280;
+	for (int v6 = 0; v6 < 2; v6++)
+		for (unsigned int twice = 0; twice < 2; twice++) {
+			uint64_t failed = counter(NET_COUNT_REASSEMBLY_FAILED);
+
+			cr_assert_eq(send_datagram(v6, 1500, 1, frames), 2);
+			struct rte_mbuf *again =
+				rte_pktmbuf_copy(frames[twice], pool, 0, UINT32_MAX);
+
+			cr_expect_eq(feed_mbuf(again), 0);
+			cr_expect_eq(feed_mbuf(received(frames[twice])), 0);
+			cr_expect_eq(counter(NET_COUNT_REASSEMBLY_FAILED), failed + 1);
+			cr_expect_eq(feed_mbuf(received(frames[1 - twice])), 0);
+			cr_assert_eq(send_datagram(v6, 1500, (uint16_t)(2 + twice), frames), 2);
+			cr_expect_eq(feed_mbuf(received(frames[0])), 0);
+			expect_whole(feed_mbuf(received(frames[1])), 1500, "the next");
+			start(64);
+		}
+}
+
+Test(net, fragments_are_refused_where_reassembly_is_off)
+{
+	struct rte_mbuf *frames[NET_FRAGMENTS_MAX];
+
+	start(0);
+	theirs.mtu = 1280;
+	for (int v6 = 0; v6 < 2; v6++) {
+		cr_assert_eq(send_datagram(v6, 1500, 1, frames), 2);
+		cr_expect_eq(feed_mbuf(received(frames[0])), 0);
+		cr_expect_eq(feed_mbuf(received(frames[1])), 0);
+	}
+	cr_expect_eq(counter(NET_COUNT_REASSEMBLY_FAILED), 4);
+}
+
+Test(net, datagram_whose_fragments_take_too_long_is_given_up)
+{
+	struct rte_mbuf *frames[NET_FRAGMENTS_MAX], *m;
+	uint64_t now = rte_rdtsc();
+
+	theirs.mtu = 1280;
+	cr_assert_eq(send_datagram(false, 1500, 1, frames), 2);
+	m = received(frames[0]);
+	cr_expect_eq(net_rx_burst(rx, &m, 1, now, got), 0);
+	m = received(frames[1]);
+	now += rte_get_tsc_hz() / 1000 * (FRAGMENT_MS + 1);
+	cr_expect_eq(net_rx_burst(rx, &m, 1, now, got), 0);
+	cr_expect_eq(counter(NET_COUNT_REASSEMBLED), 0);
+}
+
+static struct frame ipv4_fragment(uint8_t protocol, unsigned int id, unsigned int offset, bool more)
+{
+	struct frame f = {0};
+
+	put_ether(&f, 0, TYPE_IPV4);
+	put_ipv4(&f, protocol, 8, (more ? 0x2000u : 0) | offset / 8, id);
+	put(&f, "fragment", 8);
+	return f;
+}
+
+Test(net, fragment_of_an_unknown_source_is_refused_whatever_it_carries)
+{
+	struct frame f = ipv4_fragment(UDP, 1, 0, true);
+
+	source_is_known = false;
+	expect_refused(&f, NET_COUNT_UNKNOWN_SOURCE, "UDP");
+	f = ipv4_fragment(ICMP, 1, 0, true);
+	expect_refused(&f, NET_COUNT_UNKNOWN_SOURCE, "ICMP");
+	f = ipv4_fragment(200, 1, 0, true);
+	expect_refused(&f, NET_COUNT_UNKNOWN_SOURCE, "neither");
+	f = (struct frame){0};
+	put_ether(&f, 0, TYPE_IPV6);
+	put_ipv6(&f, 44, 16, 64);
+	put(&f,
+	    "\x3a\0\0\x01\0\0\0\x01"
+	    "fragment",
+	    16);
+	expect_refused(&f, NET_COUNT_UNKNOWN_SOURCE, "ICMPv6");
+	cr_expect_eq(counter(NET_COUNT_FRAGMENTS), 0);
+}
+
+/* Each of a burst's packets ends a datagram of as many fragments as are kept: more mbufs than the
+ * library's list of those to be freed holds. */
+Test(net, burst_that_ends_many_full_reassemblies_is_survived)
+{
+	enum { EACH = RTE_LIBRTE_IP_FRAG_MAX_FRAG };
+	struct rte_mbuf *burst[NET_BURST];
+	struct frame f;
+
+	start(4 * NET_BURST);
+	for (unsigned int id = 0; id < NET_BURST; id++)
+		for (unsigned int i = 0; i < EACH; i++) {
+			/* The second one's place stays empty. */
+			f = ipv4_fragment(UDP, id, i == 0 ? 0 : 8 * (i + 1), i + 1 < EACH);
+			cr_assert_eq(feed_mbuf(to_mbuf(&f)), 0);
+		}
+	cr_expect_eq(counter(NET_COUNT_REASSEMBLY_FAILED), 0);
+	for (unsigned int id = 0; id < NET_BURST; id++) {
+		f = ipv4_fragment(UDP, id, 0, true);
+		burst[id] = to_mbuf(&f);
+	}
+	cr_expect_eq(net_rx_burst(rx, burst, NET_BURST, rte_rdtsc(), got), 0);
+	cr_expect_eq(counter(NET_COUNT_REASSEMBLY_FAILED), NET_BURST);
+	expect_no_answer();
+	cr_expect_eq(rte_mempool_avail_count(pool), MBUFS, "all are free again");
+}
+
+Test(net, hostile_fragments_are_survived)
+{
+	static const unsigned int offsets[] = {0, 8, 16, 1480, 65528};
+	uint32_t x = 12345;
+
+	for (unsigned int i = 0; i < 20000; i++) {
+		x = x * 1664525 + 1013904223;
+		struct frame f = ipv4_fragment(UDP, x >> 30, offsets[(x >> 16) % 5], x >> 12 & 1);
+
+		drop(feed_mbuf(to_mbuf(&f)));
+	}
+	cr_expect_gt(counter(NET_COUNT_FRAGMENTS), 10000u);
+}
+
+/* Also with a NIC that says that every checksum is good, so that changes get further. */
+Test(net, no_change_of_any_frame_reads_beyond_it_or_loses_it)
+{
+	const struct frame kinds[] = {
+		udp_frame(false, 0),
+		udp_frame(true, 0),
+		udp_frame(true, 5),
+		arp_frame(1, &ours.ipv4),
+		echo_frame(false, 0),
+		echo_frame(true, 0),
+		nd_frame(135, 255, &ours.ipv6, true),
+		nd_frame(136, 255, &theirs.ipv6, true),
+		ipv4_fragment(UDP, 1, 0, true),
+		ipv4_fragment(UDP, 1, 8, false),
+	};
+	struct rte_mbuf *answers[NET_BURST];
+	uint32_t x = 4711;
+
+	ours.rx_checksum = true;
+	for (unsigned int i = 0; i < 40000; i++) {
+		struct frame f = kinds[i % (sizeof(kinds) / sizeof(kinds[0]))];
+		unsigned int changes = 1 + i / 16 % 3;
+
+		while (changes-- > 0) {
+			x = x * 1664525 + 1013904223;
+			f.octets[12 + (x >> 8) % (f.n - 12)] = (uint8_t)(x >> 24);
+		}
+		if (x & 0x10)
+			f.n -= (x >> 5) % f.n;
+		struct rte_mbuf *m = to_mbuf(&f);
+		uint8_t *behind = rte_pktmbuf_mtod_offset(m, uint8_t *, f.n);
+		size_t room = rte_pktmbuf_tailroom(m);
+
+		if (x & 0x20)
+			m->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+		ASAN_POISON_MEMORY_REGION(behind, room);
+		drop(feed_mbuf(m));
+		ASAN_UNPOISON_MEMORY_REGION(behind, room);
+		rte_pktmbuf_free_bulk(answers, net_rx_answers(rx, answers, NET_BURST));
+	}
+	cr_expect_gt(counter(NET_COUNT_DATAGRAMS), 0u);
+	cr_expect_gt(counter(NET_COUNT_ECHO), 0u);
+}
+
+Test(net, ipv6_extension_headers_are_walked_within_the_packet)
+{
+	struct frame plain = udp_frame(true, 0), f = {0};
+	const size_t l4 = ETHER + 40;
+
+	/* Destination options of 8 octets, padded. */
+	put(&f, plain.octets, l4);
+	put(&f, "\x11\0\x01\x04\0\0\0\0", 8);
+	put(&f, plain.octets + l4, plain.n - l4);
+	f.octets[ETHER + 6] = 60;
+	store_be16(f.octets + ETHER + 4, (uint16_t)(f.n - l4));
+	expect_passed(&f, "options");
+	f.octets[l4 + 1] = 255;
+	expect_refused(&f, NET_COUNT_BAD_IP, "longer than the packet");
+	f.n = l4 + 7;
+	store_be16(f.octets + ETHER + 4, 7);
+	expect_refused(&f, NET_COUNT_BAD_IP, "cut");
+}
+
+Test(net, datagram_of_too_many_fragments_is_given_up)
+{
+	struct rte_mbuf *frames[NET_FRAGMENTS_MAX];
+
+	theirs.mtu = 300;
+	cr_expect_eq(send_datagram(false, 3000, 1, frames), 0);
+	cr_expect_eq(send_datagram(true, 3000, 1, frames), 0, "below the MTU of any IPv6 link");
+}
+
+Test(net, without_mbufs_nothing_is_sent_and_nothing_lost)
+{
+	struct rte_mbuf *frames[NET_FRAGMENTS_MAX], *all[MBUFS];
+
+	theirs.mtu = 1280;
+	cr_assert_eq(rte_pktmbuf_alloc_bulk(references, all, MBUFS), 0);
+	cr_expect_eq(send_datagram(false, 2000, 1, frames), 0);
+	cr_expect_eq(send_datagram(true, 2000, 1, frames), 0);
+	rte_pktmbuf_free_bulk(all, MBUFS);
+	cr_assert_eq(rte_pktmbuf_alloc_bulk(pool, all, MBUFS), 0);
+	cr_expect_null(net_solicit(&theirs, &theirs.ipv4, &ours.ipv4, pool));
+	rte_pktmbuf_free_bulk(all, MBUFS);
+}
+
+/* ---------------------------------------------------------------- spreading */
+
+Test(net, flow_is_spread_by_source_and_port_and_read_within_the_packet)
+{
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct frame f = udp_frame(v6, 0), other = f, tagged = udp_frame(v6, 5);
+		struct rte_mbuf *a = to_mbuf(&f), *b, *c = to_mbuf(&tagged);
+
+		other.octets[ETHER + (v6 ? 40 : 20)]++;
+		b = to_mbuf(&other);
+		cr_expect_neq(net_flow_hash(a), net_flow_hash(b));
+		cr_expect_eq(net_flow_hash(a), net_flow_hash(c));
+		rte_pktmbuf_free(b);
+		rte_pktmbuf_free(c);
+		for (size_t n = f.n; n-- > 0;) {
+			uint8_t *end = rte_pktmbuf_mtod_offset(a, uint8_t *, n);
+
+			rte_pktmbuf_trim(a, 1);
+			ASAN_POISON_MEMORY_REGION(end, 1);
+			(void)net_flow_hash(a);
+		}
+		ASAN_UNPOISON_MEMORY_REGION(rte_pktmbuf_mtod(a, void *), f.n);
+		rte_pktmbuf_free(a);
+	}
+}
+
+Test(net, fragments_of_one_datagram_take_one_way)
+{
+	struct frame first = ipv4_fragment(UDP, 1, 0, true), last = ipv4_fragment(UDP, 1, 8, false);
+	struct rte_mbuf *a = to_mbuf(&first), *b = to_mbuf(&last);
+
+	cr_expect_eq(net_flow_hash(a), net_flow_hash(b));
+	rte_pktmbuf_free(a);
+	rte_pktmbuf_free(b);
+}
+
+Test(net, every_counter_has_a_name_of_its_own_and_a_text)
+{
+	for (unsigned int i = 0; i < NET_COUNTER_N; i++) {
+		cr_expect_gt(strlen(net_counter_text(i)), 5u);
+		for (unsigned int j = 0; j < i; j++)
+			cr_expect_str_neq(net_counter_name(i), net_counter_name(j));
+	}
+	cr_expect_str_eq(net_counter_name(NET_COUNTER_N), "?");
 }

@@ -426,6 +426,29 @@ Test(trust, cross_certificate_from_a_stranger_is_refused)
 	authority_free(&x);
 }
 
+Test(trust, cross_certificate_for_a_ca_that_did_not_issue_cert_au_is_not_given_to_ues)
+{
+	struct authority other = {0}, x = {0};
+
+	issue(&other, NULL,
+	      (struct issue_request){.role = ISSUE_OPERATOR_CA, .common_name = "Former CA"});
+	cross(&x, &other, &w.ci, ISSUE_CROSS_OPERATOR);
+	put_cert("operator-ca/former.crt", &other);
+	put_cert("cross/a-former.crt", &x);
+	struct pki_trust *t = load();
+
+	cr_assert_not_null(t);
+	expect_said("a-former.crt", false, "no Cert_AU");
+	expect_said("ci-to-operator.crt", true, "given to UEs");
+	int i = pki_trust_cross_for_ci(t, w.ci.cert.ski);
+
+	cr_expect(span_equal(pki_trust_cross_der(t, i), der_of(&w.ci_to_operator)));
+	cr_expect_eq(pki_trust_cross_default(t, CRYPTO_P256), i);
+	pki_trust_free(t);
+	authority_free(&other);
+	authority_free(&x);
+}
+
 Test(trust, wrong_signature_refuses_one_eum_and_leaves_the_rest)
 {
 	w.subca.der[w.subca.n - 1] ^= 1;

@@ -5,6 +5,7 @@
  */
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <sched.h>
 
 #include <rte_eal.h>
 
@@ -485,9 +486,12 @@ Test(ue_table, what_a_worker_reads_was_written_at_one_time)
 	memset(&w.ue->half_open, 0, sizeof(w.ue->half_open));
 	w.ue->an_ue_id = 0;
 	cr_assert_eq(pthread_create(&thread, NULL, write_on, &w), 0);
-	for (unsigned int i = 0; i < 200000; i++) {
-		if (!ue_table_read(table, id, &view))
+	while (read < 20000) {
+		if (!ue_table_read(table, id, &view)) {
+			/* The writer may be off its core in the middle of a write. */
+			sched_yield();
 			continue;
+		}
 		uint8_t value = (uint8_t)view.an_ue_id;
 
 		read++;
@@ -498,5 +502,4 @@ Test(ue_table, what_a_worker_reads_was_written_at_one_time)
 	}
 	atomic_store(&w.stop, true);
 	pthread_join(thread, NULL);
-	cr_expect_gt(read, 0u);
 }

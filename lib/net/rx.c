@@ -93,7 +93,6 @@ void net_rx_destroy(struct net_rx *rx)
 	if (!rx)
 		return;
 	rte_pktmbuf_free_bulk(rx->answers, rx->n_answers);
-	rte_ip_frag_free_death_row(&rx->dead, 0);
 	if (rx->fragments)
 		rte_ip_frag_table_destroy(rx->fragments);
 	rte_free(rx);
@@ -348,6 +347,11 @@ static bool linearise(struct net_rx *rx, struct packet *p)
 	return true;
 }
 
+static bool source_known(const struct net_rx *rx, const struct packet *p)
+{
+	return !rx->config.known_source || rx->config.known_source(rx->config.arg, &p->source);
+}
+
 /* Hands a fragment to the table. True: the datagram is whole, and p->mbuf is it, in one segment;
  * the IP header is as that of an unfragmented packet. */
 static bool reassemble(struct net_rx *rx, struct packet *p, struct rte_ipv6_fragment_ext *fragment)
@@ -358,8 +362,6 @@ static bool reassemble(struct net_rx *rx, struct packet *p, struct rte_ipv6_frag
 	if (!rx->fragments)
 		return refuse(rx, p, NET_COUNT_REASSEMBLY_FAILED);
 	p->mbuf->tx_offload = rte_mbuf_tx_offload(p->l3, p->l4 - p->l3, 0, 0, 0, 0, 0);
-	unsigned int dead = rx->dead.cnt;
-
 	if (p->v6)
 		whole = rte_ipv6_frag_reassemble_packet(
 			rx->fragments, &rx->dead, p->mbuf, p->tsc,
@@ -368,8 +370,11 @@ static bool reassemble(struct net_rx *rx, struct packet *p, struct rte_ipv6_frag
 		whole = rte_ipv4_frag_reassemble_packet(
 			rx->fragments, &rx->dead, p->mbuf, p->tsc,
 			rte_pktmbuf_mtod_offset(p->mbuf, struct rte_ipv4_hdr *, p->l3));
-	if (rx->dead.cnt > dead)
+	/* At once: the library fills this list without looking at its length. */
+	if (rx->dead.cnt > 0) {
 		count(rx, NET_COUNT_REASSEMBLY_FAILED);
+		rte_ip_frag_free_death_row(&rx->dead, 0);
+	}
 	if (!whole)
 		return false;
 	p->mbuf = whole;
@@ -410,12 +415,13 @@ static bool parse_ipv4(struct net_rx *rx, struct packet *p)
 		p->l4_len = total - header;
 		if (!is_ours(rx->config.nif, &p->destination))
 			return refuse(rx, p, NET_COUNT_NOT_FOR_US);
-		if (p->protocol == IPPROTO_UDP && rx->config.known_source &&
-		    !rx->config.known_source(rx->config.arg, &p->source))
+		bool fragmented = rte_ipv4_frag_pkt_is_fragmented(ip);
+
+		if ((fragmented || p->protocol == IPPROTO_UDP) && !source_known(rx, p))
 			return refuse(rx, p, NET_COUNT_UNKNOWN_SOURCE);
 		/* Ethernet pads short frames: the packet ends where its header says. */
 		rte_pktmbuf_trim(p->mbuf, (uint16_t)(have - total));
-		if (whole || !rte_ipv4_frag_pkt_is_fragmented(ip))
+		if (whole || !fragmented)
 			return true;
 		if (!reassemble(rx, p, NULL))
 			return false;
@@ -473,8 +479,7 @@ static bool parse_ipv6(struct net_rx *rx, struct packet *p)
 
 		if (!multicast && !is_ours(rx->config.nif, &p->destination))
 			return refuse(rx, p, NET_COUNT_NOT_FOR_US);
-		if (p->protocol == IPPROTO_UDP && rx->config.known_source &&
-		    !rx->config.known_source(rx->config.arg, &p->source))
+		if ((fragment || p->protocol == IPPROTO_UDP) && !source_known(rx, p))
 			return refuse(rx, p, NET_COUNT_UNKNOWN_SOURCE);
 		p->l4 = (uint16_t)(p->l3 + offset);
 		p->l4_len = total - offset;
@@ -603,8 +608,6 @@ unsigned int net_rx_burst(struct net_rx *rx, struct rte_mbuf **packets, unsigned
 		if (parse_packet(rx, &p, &out[given]))
 			given++;
 	}
-	if (rx->dead.cnt > 0)
-		rte_ip_frag_free_death_row(&rx->dead, 3);
 	return given;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * From files to a snapshot. In the order in which trust follows: operator CAs, the CIs that they
- * cross-certified, the CIs' certificates for the operator CA, Cert_AU, EUMs, SubCAs; the revocation
+ * cross-certified, Cert_AU, the CIs' certificates for its issuer, EUMs, SubCAs; the revocation
  * lists of each tier before the next.
  */
 #include <dirent.h>
@@ -274,6 +274,19 @@ static bool is_an_operator_ca(const struct loader *l, const struct pki_cert *cer
 	return false;
 }
 
+/* A UE verifies Cert_AU with the key of its cross-certificate: that of Cert_AU's own issuer. */
+static bool has_issued_cert_au(const struct loader *l, const struct pki_cert *cert)
+{
+	for (unsigned int i = 0; i < CRYPTO_CURVE_N; i++) {
+		const struct pki_cert *ca =
+			l->base->has_au[i] ? find_operator_ca(l, &l->base->au[i].cert) : NULL;
+
+		if (ca && same_ca(ca, cert))
+			return true;
+	}
+	return false;
+}
+
 /* Reports both kinds of cross-certificates; keeps those that UEs are given. */
 static void accept_crosses(struct loader *l)
 {
@@ -295,6 +308,11 @@ static void accept_crosses(struct loader *l)
 			    e == PKI_ISSUER_MISMATCH ? "neither from a known operator CA nor from "
 						       "a trusted CI for one"
 						     : pki_error_text(e));
+			continue;
+		}
+		if (!ca && !has_issued_cert_au(l, &x->cert)) {
+			say(l, x->path, false,
+			    "for an operator CA that has issued no Cert_AU in use here");
 			continue;
 		}
 		say(l, x->path, true,
@@ -547,8 +565,8 @@ struct pki_trust *pki_trust_load(const struct pki_trust_config *config, pki_repo
 	accept_crls(&l, false);
 	accept_cis(&l);
 	accept_crls(&l, false);
-	accept_crosses(&l);
 	accept_aus(&l);
+	accept_crosses(&l);
 	accept_eums(&l, PKI_ROLE_EUM);
 	accept_crls(&l, false);
 	accept_eums(&l, PKI_ROLE_EUM_SUBCA);
