@@ -60,6 +60,12 @@ static void send_to(struct au_control *c, const struct net_peer *peer, uint8_t r
 		    uint32_t an_ue_id, uint64_t au_ue_id, const struct wire_message *m)
 {
 	size_t n = wire_encode(m, c->plain, sizeof(c->plain));
+
+	/* A record may have no IEs; a NAS message is never empty. */
+	if (n == 0 && m->epd != 0) {
+		control_count_cause(c, WIRE_CAUSE_INTERNAL);
+		return;
+	}
 	uint8_t *p = au_out_reserve(c->out, peer, n);
 
 	if (!p)

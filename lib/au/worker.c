@@ -22,6 +22,16 @@ static void count_cause(struct au_worker *w, enum wire_cause cause)
 
 /* ---------------------------------------------------------------- jobs */
 
+/* Counting walks all lcores' caches: once a poll, and only when a new attach asks. */
+static unsigned int jobs_free(struct au_worker *w)
+{
+	if (!w->jobs_counted) {
+		w->jobs_free = rte_mempool_avail_count(w->shared->jobs);
+		w->jobs_counted = true;
+	}
+	return w->jobs_free;
+}
+
 /* New attaches leave the reserve to what was started before them. */
 static struct au_job *job_take(struct au_worker *w, const struct worker_record *r,
 			       bool may_use_reserve)
@@ -29,7 +39,7 @@ static struct au_job *job_take(struct au_worker *w, const struct worker_record *
 	struct au_shared *shared = w->shared;
 	void *object;
 
-	if (!may_use_reserve && w->jobs_free <= shared->jobs_reserve)
+	if (!may_use_reserve && jobs_free(w) <= shared->jobs_reserve)
 		return NULL;
 	if (rte_mempool_get(shared->jobs, &object) != 0) {
 		count(w, AU_COUNT_JOBS_EXHAUSTED);
@@ -667,7 +677,7 @@ unsigned int au_worker_poll(struct au_worker *w)
 		w->next_clock = w->tsc + w->shared->tsc_hz / 10;
 	}
 	w->trust = atomic_load_explicit(&w->shared->trust, memory_order_acquire);
-	w->jobs_free = rte_mempool_avail_count(w->shared->jobs);
+	w->jobs_counted = false;
 	for (unsigned int i = 0; i < w->n_queues; i++) {
 		struct worker_queue *q = &w->queues[i];
 		unsigned int n = 0;

@@ -35,6 +35,7 @@ struct au_worker {
 	uint64_t next_clock;
 	uint64_t tick;
 	unsigned int next_crypto;
+	bool jobs_counted;
 	unsigned int jobs_free; /* as of the start of this poll, less what it took */
 	uint64_t polls;
 	uint64_t jobs_of_epoch[AU_EPOCHS];

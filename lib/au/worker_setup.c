@@ -4,7 +4,7 @@
 #include "au/worker.h"
 
 enum {
-	FRAGMENTED_MAX = 4096, /* datagrams under reassembly, a worker */
+	FRAGMENTED_MAX = 1024, /* datagrams under reassembly, a worker: at most 8 mbufs each */
 	FRAGMENT_MS = 1000,
 };
 
