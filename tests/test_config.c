@@ -527,7 +527,7 @@ Test(config, promiscuous_is_true_or_false)
 Test(config, buffers_exceed_what_the_rings_can_hold)
 {
 	refuse(7, "    ipv4: 192.0.2.1/24\n    rx-queues: 64", "", 1, "'mbufs' is 32768", "twice");
-	refuse(0, "", "mbufs: 2048\n", 15, "'mbufs' is 2048", "3072");
+	refuse(0, "", "mbufs: 2048\n", 15, "'mbufs' is 2048", "2048");
 }
 
 Test(config, access_nodes_have_addresses_that_exist)

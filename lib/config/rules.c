@@ -370,7 +370,7 @@ static void check_port(struct loader *l, unsigned int i)
 	unsigned int workers = config_stage_count(c, CONFIG_STAGE_WORKER);
 	unsigned int rx_queues = p->rx_queues ? p->rx_queues : workers;
 	/* Each stage that sends has a queue of its own. */
-	unsigned int tx_queues = workers + config_stage_count(c, CONFIG_STAGE_CONTROL);
+	unsigned int tx_queues = config_stage_count(c, CONFIG_STAGE_CONTROL);
 	char path[CONFIG_PATH_MAX];
 	struct net_addr ipv4, ipv6, gateway;
 	unsigned int length = 0, unused;
