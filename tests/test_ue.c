@@ -277,7 +277,7 @@ static void give_accept(void)
 	give(nas, protect(SEC_HDR_INTEGRITY_CIPHERED, &m, nas, sizeof(nas)));
 }
 
-static void give_session(uint8_t pti)
+static void give_session_with(uint8_t pti, struct span epco)
 {
 	static const uint8_t rules[9] = {1, 0, 6, 0x31, 0x31, 1, 1, 1, 9};
 	static const uint8_t ambr[6] = {1, 0, 1, 1, 0, 1}, address[5] = {1, 10, 0, 0, 7};
@@ -292,6 +292,7 @@ static void give_session(uint8_t pti)
 	wire_set(&sm, WIRE_IE_QOS_RULES, rules, sizeof(rules));
 	wire_set(&sm, WIRE_IE_SESSION_AMBR, ambr, sizeof(ambr));
 	wire_set(&sm, WIRE_IE_PDU_ADDRESS, address, sizeof(address));
+	wire_set(&sm, WIRE_IE_EPCO, epco.p, epco.n);
 	size_t n = wire_encode(&sm, container, sizeof(container));
 
 	cr_assert_gt(n, 0);
@@ -300,6 +301,15 @@ static void give_session(uint8_t pti)
 	wire_set(&m, WIRE_IE_PAYLOAD_CONTAINER, container, n);
 	wire_set(&m, WIRE_IE_PDU_SESSION_ID, &one, 1);
 	give(nas, protect(SEC_HDR_INTEGRITY_CIPHERED, &m, nas, sizeof(nas)));
+}
+
+/* DNS 10.0.0.1, and the SM-DP+ at 10.0.0.2 */
+static const uint8_t whole_epco[] = {0x80, 0x00, 0x0d, 4,    10, 0, 0, 1, 0xff, 0x00,
+				     9,	   0x00, 0xf1, 0x10, 10, 0, 0, 2, 'd',	'p'};
+
+static void give_session(uint8_t pti)
+{
+	give_session_with(pti, span_make(whole_epco, sizeof(whole_epco)));
 }
 
 /* The uplink message that was sent as number `at`, as the network reads it. */
@@ -385,6 +395,8 @@ Test(ue, a_whole_attach_ends_in_attached_with_the_kgnb_of_the_an)
 	give_session(1);
 	cr_assert_eq(ue.state, DEVICE_ATTACHED);
 	cr_assert_eq(ue.ipv4, 0x0a000007);
+	cr_assert_eq(ue.dns, 0x0a000001);
+	cr_assert_eq(ue.smdp, 0x0a000002);
 }
 
 Test(ue, every_algorithm_pair_that_was_offered_works)
@@ -419,6 +431,16 @@ Test(ue, rejects_carry_cause_and_back_off)
 	cr_assert_eq(ue.state, DEVICE_REJECTED);
 	cr_assert_eq(ue.cause, WIRE_CAUSE_CONGESTION);
 	cr_assert_eq(ue.back_off_s, 10);
+}
+
+Test(ue, a_cause_that_no_table_has_is_taken_as_one_that_it_has)
+{
+	static const uint8_t reject[] = {0x7e, 0, WIRE_NAS_ATTACH_REJECT, 0x58, 1, 0xff};
+
+	device_start(&world, &ue);
+	give(reject, sizeof(reject));
+	cr_assert_eq(ue.state, DEVICE_REJECTED);
+	cr_assert_lt((unsigned int)ue.cause, WIRE_CAUSE_LIMIT);
 }
 
 /* ---------------------------------------------------------------- what is refused */
@@ -548,6 +570,21 @@ Test(ue, an_algorithm_that_was_not_offered_is_refused)
 	cr_assert_eq(ue.cause, WIRE_CAUSE_NO_COMMON_ALGORITHM);
 }
 
+Test(ue, a_security_mode_command_for_another_key_set_is_dropped)
+{
+	uint8_t nas[256];
+	struct wire_message m;
+	uint8_t algorithms = 0x22, ngksi = 1;
+
+	run_to_authenticating();
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_SECURITY_MODE_COMMAND);
+	wire_set(&m, WIRE_IE_NAS_ALGORITHMS, &algorithms, 1);
+	wire_set(&m, WIRE_IE_NGKSI, &ngksi, 1);
+	wire_set(&m, WIRE_IE_UE_SECURITY_CAPABILITY, world.capability, 2);
+	give(nas, protect(SEC_HDR_INTEGRITY_NEW, &m, nas, sizeof(nas)));
+	cr_assert_eq(ue.state, DEVICE_AUTHENTICATING);
+}
+
 Test(ue, nia0_is_never_taken_and_cannot_end_the_attach)
 {
 	static const uint8_t command[] = {0x7e, 3,    0,    0, 0, 0,	0,   0x7e,
@@ -668,6 +705,22 @@ Test(ue, t3580_repeats_the_session_request_with_the_next_count)
 	device_timer(&world, &ue);
 	cr_assert_eq(uplink_type(sent_n - 2), WIRE_NAS_UL_NAS_TRANSPORT);
 	cr_assert_eq(uplink_type(sent_n - 1), WIRE_NAS_UL_NAS_TRANSPORT);
+}
+
+Test(ue, a_session_without_dns_or_smdp_is_not_taken)
+{
+	run_to_secured();
+	give_accept();
+	for (size_t n = 1; n < sizeof(whole_epco); n++) {
+		uint8_t *exact = malloc(n);
+
+		memcpy(exact, whole_epco, n);
+		give_session_with(1, span_make(exact, n));
+		free(exact);
+		cr_assert_eq(ue.state, DEVICE_REGISTERED, "%zu octets", n);
+	}
+	give_session(1);
+	cr_assert_eq(ue.state, DEVICE_ATTACHED);
 }
 
 Test(ue, a_session_accept_of_another_transaction_is_ignored)

@@ -106,7 +106,7 @@ static double number(struct argp_state *state, const char *name, const char *tex
 	char *end;
 	double v = strtod(text, &end);
 
-	if (end == text || (*end != '\0' && strcmp(end, "%") != 0) || v < least || v > most)
+	if (end == text || (*end != '\0' && strcmp(end, "%") != 0) || !(v >= least && v <= most))
 		argp_error(state, "--%s %s: a number from %g to %g", name, text, least, most);
 	return v;
 }
@@ -126,6 +126,8 @@ static void list_faults(void)
 
 static void parse_faults(struct argp_state *state, struct options *o, char *text)
 {
+	double all = 0;
+
 	if (strcmp(text, "help") == 0)
 		list_faults();
 	for (char *item = strtok(text, ","); item; item = strtok(NULL, ",")) {
@@ -140,7 +142,10 @@ static void parse_faults(struct argp_state *state, struct options *o, char *text
 		if (f == FAULT_N)
 			argp_error(state, "--fault %s: unknown; `--fault help` lists them", item);
 		o->storm.fault_share[f] = number(state, "fault", equals + 1, 0, 100) / 100;
+		all += o->storm.fault_share[f];
 	}
+	if (all > 1 + 1e-9)
+		argp_error(state, "--fault: the shares come to more than 100%%");
 }
 
 /* "1,2" -> bits 0x40 and 0x20: TS 24.501 9.11.3.54 */

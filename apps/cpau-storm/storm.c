@@ -58,6 +58,7 @@ struct storm {
 	bool *an_ready;
 	unsigned int ans_ready;
 	uint64_t now, start, next; /* next: number of the next arrival */
+	uint64_t full;		   /* when max_in_flight last held an arrival back */
 	uint64_t random;
 	uint64_t last_completion;
 };
@@ -300,6 +301,7 @@ static bool arrive(struct storm *s)
 		s->result->faults_sent++;
 		s->result->fault_sent[a->fault]++;
 	}
+	s->result->held_back += s->config->rate > 0 && a->intended <= s->full;
 	if (s->now - a->intended > s->result->lag_max_ns)
 		s->result->lag_max_ns = s->now - a->intended;
 	begin(s, a);
@@ -330,6 +332,21 @@ static void finish(struct storm *s, struct attach *a, bool attached, enum wire_c
 	a->next_free = s->free_head;
 	s->free_head = (uint32_t)(a - s->slots);
 	s->in_flight--;
+}
+
+/* The UE is gone: its AN says so, and the authenticator need not wait for it. A UE that misbehaves
+ * leaves without a word. */
+static void give_up(struct storm *s, struct attach *a, enum wire_cause cause)
+{
+	struct wire_message m;
+	uint8_t value = (uint8_t)cause;
+
+	if (a->fault == FAULT_NONE && a->au_ue_id != 0) {
+		wire_message_init(&m, 0, WIRE_RELEASE_REQUEST);
+		wire_set(&m, WIRE_IE_CAUSE, &value, 1);
+		send_ies(s, a, &m);
+	}
+	finish(s, a, false, cause);
 }
 
 /* A refusal with a back-off is obeyed, with jitter so that those refused together do not come back
@@ -367,6 +384,7 @@ static void on_downlink_nas(struct storm *s, struct attach *a, const struct wire
 
 	if (after == before)
 		return;
+	a->tries = 1; /* each timer has its own */
 	a->deadline = s->now + (uint64_t)(s->config->patience_s * 1e9);
 	a->timer = after == DEVICE_REGISTERED ? s->now + (uint64_t)(s->config->t3510_s * 1e9)
 					      : UINT64_MAX;
@@ -541,7 +559,7 @@ static void scan_timers(struct storm *s)
 		if (!a->used)
 			continue;
 		if (s->now >= a->deadline)
-			finish(s, a, false, WIRE_CAUSE_TIMEOUT);
+			give_up(s, a, WIRE_CAUSE_TIMEOUT);
 		else if (s->now >= a->timer)
 			on_timer(s, a);
 	}
@@ -620,7 +638,7 @@ static void loop(struct storm *s, volatile int *stop)
 		s->now = clock_ns();
 		for (unsigned int i = 0; i < 32 && due(s); i++, done++)
 			if (s->in_flight >= s->config->max_in_flight || !arrive(s)) {
-				s->result->held_back += s->config->rate > 0;
+				s->full = s->now;
 				break;
 			}
 		scan_timers(s);
@@ -634,6 +652,9 @@ static void loop(struct storm *s, volatile int *stop)
 			next_progress += 2 * SECOND;
 		}
 	}
+	for (uint32_t i = 0; i < s->n_slots && s->in_flight > 0; i++) /* stopped before its end */
+		if (s->slots[i].used)
+			give_up(s, &s->slots[i], WIRE_CAUSE_RELEASED);
 	s->result->busy = (double)busy / (double)(busy + idle + 1);
 	s->result->seconds = (double)(s->last_completion - s->start) / 1e9;
 }

@@ -86,7 +86,7 @@ struct storm_result {
 	struct hist steps[STEP_N]; /* nanoseconds */
 	double busy;		   /* share of the generator's core */
 	uint64_t lag_max_ns;	   /* behind the schedule */
-	uint64_t held_back;	   /* arrivals that waited for max_in_flight */
+	uint64_t held_back;	   /* arrivals that came due while max_in_flight was reached */
 	const char *backend;
 };
 

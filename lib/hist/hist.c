@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "hist/hist.h"
 
-/* Values below HIST_STEPS have a bucket each; above, bucket = steps * (exponent - 5) + leading
- * bits. */
+/* Values below HIST_STEPS have a bucket each; above, bucket = steps * (exponent - step bits + 1)
+ * + leading bits. */
 static unsigned int bucket_of(uint64_t value)
 {
 	if (value < HIST_STEPS)
 		return (unsigned int)value;
-	unsigned int shift = 63 - (unsigned int)__builtin_clzll(value) - 6;
+	unsigned int shift = 63 - (unsigned int)__builtin_clzll(value) - HIST_STEP_BITS;
 	unsigned int bucket =
 		HIST_STEPS * (shift + 1) + (unsigned int)((value >> shift) - HIST_STEPS);
 
@@ -42,8 +42,12 @@ void hist_merge(struct hist *into, const struct hist *from)
 
 uint64_t hist_quantile(const struct hist *h, double share)
 {
-	uint64_t wanted = (uint64_t)(share * (double)h->count), seen = 0;
+	double rank = share * (double)h->count;
+	uint64_t wanted = (uint64_t)rank, seen = 0;
 
+	/* A fraction of a value is one more, unless it is the rounding of the product. */
+	if (rank - (double)wanted > rank * 1e-12)
+		wanted++;
 	if (wanted < 1)
 		wanted = 1;
 	for (unsigned int i = 0; i < HIST_BUCKETS && h->count > 0; i++) {

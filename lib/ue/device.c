@@ -11,6 +11,8 @@ enum {
 	PDU_TYPE_IPV4 = 1,
 	REQUEST_INITIAL = 1,
 	PAYLOAD_N1_SM = 1,
+	PCO_DNS_IPV4 = 0x000d,
+	PCO_OPERATOR = 0xff00,
 	CAUSE_5GMM_CAPABILITY = 23, /* UE security capabilities mismatch, TS 24.501 9.11.3.2 */
 };
 
@@ -288,6 +290,7 @@ static void on_authentication_request(struct device_world *w, struct device *d,
 		return;
 	}
 	memcpy(d->rand_au, m->ie[WIRE_IE_RAND_AU].p, sizeof(d->rand_au));
+	d->ngksi = m->ie[WIRE_IE_NGKSI].p[0];
 	if (!agree(w, d, m)) {
 		refuse_network(w, d, WIRE_CAUSE_SIGNATURE_AU);
 		return;
@@ -341,6 +344,8 @@ static void on_security_mode_command(struct device_world *w, struct device *d, s
 	struct sec_nas_context context = {.nea = algorithms >> 4, .nia = algorithms & 0x0f};
 	struct span capability = m.ie[WIRE_IE_UE_SECURITY_CAPABILITY];
 
+	if (m.ie[WIRE_IE_NGKSI].p[0] != d->ngksi) /* a key set that this run did not make */
+		return;
 	/* Nobody can vouch for the choice of NIA0: it is no more than a wrong MAC is. */
 	if (context.nia == SEC_NIA0 || context.nia > SEC_NIA3 || context.nea > SEC_NEA3)
 		return;
@@ -408,6 +413,34 @@ static void on_attach_accept(struct device_world *w, struct device *d)
 	d->state = DEVICE_REGISTERED;
 }
 
+/* The content of an option of EPCO (TS 24.008 10.5.6.3), of at least this length; NULL: none. */
+static const uint8_t *find_option(struct span epco, uint16_t id, size_t least)
+{
+	for (size_t at = 1; at + 3 <= epco.n; at += 3 + (size_t)epco.p[at + 2]) {
+		size_t n = epco.p[at + 2];
+
+		if (load_be16(epco.p + at) == id && n >= least && at + 3 + n <= epco.n)
+			return epco.p + at + 3;
+	}
+	return NULL;
+}
+
+/* A session without DNS and SM-DP+ is of no use to this UE: such an ACCEPT is not taken. */
+static void on_session_accept(struct device *d, const struct wire_message *sm)
+{
+	if (!wire_has(sm, WIRE_IE_PDU_ADDRESS) || !wire_has(sm, WIRE_IE_EPCO))
+		return;
+	const uint8_t *dns = find_option(sm->ie[WIRE_IE_EPCO], PCO_DNS_IPV4, 4);
+	const uint8_t *operator_use = find_option(sm->ie[WIRE_IE_EPCO], PCO_OPERATOR, 7);
+
+	if (!dns || !operator_use)
+		return;
+	d->ipv4 = load_be32(sm->ie[WIRE_IE_PDU_ADDRESS].p + 1);
+	d->dns = load_be32(dns);
+	d->smdp = load_be32(operator_use + 3); /* after MCC and MNC */
+	d->state = DEVICE_ATTACHED;
+}
+
 static void on_transport(struct device *d, const struct wire_message *m)
 {
 	struct wire_message sm;
@@ -419,10 +452,8 @@ static void on_transport(struct device *d, const struct wire_message *m)
 	if (sm.type == WIRE_NAS_SESSION_ESTABLISHMENT_REJECT) {
 		d->state = DEVICE_REJECTED;
 		d->cause = WIRE_CAUSE_SESSION_REFUSED;
-	} else if (sm.type == WIRE_NAS_SESSION_ESTABLISHMENT_ACCEPT &&
-		   wire_has(&sm, WIRE_IE_PDU_ADDRESS)) {
-		d->ipv4 = load_be32(sm.ie[WIRE_IE_PDU_ADDRESS].p + 1);
-		d->state = DEVICE_ATTACHED;
+	} else if (sm.type == WIRE_NAS_SESSION_ESTABLISHMENT_ACCEPT) {
+		on_session_accept(d, &sm);
 	}
 }
 
@@ -430,8 +461,11 @@ static void on_transport(struct device *d, const struct wire_message *m)
 
 static void on_reject(struct device *d, const struct wire_message *m)
 {
+	uint8_t cause = m->ie[WIRE_IE_CAUSE].p[0];
+
 	d->state = DEVICE_REJECTED;
-	d->cause = m->ie[WIRE_IE_CAUSE].p[0];
+	d->cause = cause > WIRE_CAUSE_NONE && cause < WIRE_CAUSE_LIMIT ? cause
+								       : WIRE_CAUSE_IE_BAD_VALUE;
 	if (wire_has(m, WIRE_IE_BACK_OFF))
 		d->back_off_s = wire_timer2_decode(m->ie[WIRE_IE_BACK_OFF].p[0]);
 }

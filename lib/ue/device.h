@@ -59,6 +59,7 @@ struct device {
 	enum wire_cause cause;
 	uint32_t back_off_s;
 	uint8_t rand_ue[16], rand_au[16];
+	uint8_t ngksi; /* of the AUTHENTICATION REQUEST that was taken */
 	uint8_t ue_signature1[64], ue_signature2[64];
 	uint8_t pk_ue[65];
 	struct sec_nas_context nas; /* secret, as is all below */
@@ -66,7 +67,7 @@ struct device {
 	uint8_t k_gnb[SEC_KEY_SIZE];
 	bool secured;
 	uint32_t uplink_count, downlink_next;
-	uint32_t ipv4; /* host order */
+	uint32_t ipv4, dns, smdp; /* host order */
 };
 
 const char *device_state_name(enum device_state state);
