@@ -163,6 +163,29 @@ denied_and_revoked_are_refused() {
 	refused cert-revoked "$WORK/revoked.fleet"
 }
 
+# What only step 5 shows: the EUM is not known, and its chain is wrong.
+chains_that_break_above_the_euicc_are_refused() {
+	local c=$WORK/credentials e=$WORK/elsewhere
+	fresh_credentials
+	rm -rf "$e"
+	pki init --dir "$e" --curve both
+	config
+	mv "$c/eum/test-p256.crt" "$WORK/eum.pem"
+	openssl x509 -in "$WORK/eum.pem" -outform der -out "$WORK/eum.der"
+	python3 -c 'import sys; p = sys.argv[1]; d = bytearray(open(p, "rb").read()); d[-1] ^= 1; open(p, "wb").write(d)' "$WORK/eum.der"
+	pki fleet --eum-cert "$WORK/eum.der" --eum-key "$c/private/eum-test-p256.key" \
+		--ci-cert "$c/ci/ci-p256.crt" --count 5 --out "$WORK/bad.fleet"
+	refused signature-cert-eum "$WORK/bad.fleet"
+	# UEs that trust our CI, with an EUM of another
+	pki fleet --eum-cert "$e/eum/test-p256.crt" --eum-key "$e/private/eum-test-p256.key" \
+		--ci-cert "$c/ci/ci-p256.crt" --count 5 --out "$WORK/bad.fleet"
+	refused cert-unknown-ci "$WORK/bad.fleet"
+	# brainpool UEs where there is no Cert_AU on their curve
+	pki fleet --dir "$c" --curve brainpool --count 5 --out "$WORK/bad.fleet"
+	rm "$c"/au/au-brainpool.*
+	refused cert-curve "$WORK/bad.fleet"
+}
+
 another_ci_is_unknown() {
 	fresh_credentials
 	pki init --dir "$WORK/elsewhere"
@@ -254,7 +277,8 @@ kernel_sockets_attach() {
 SCENARIOS=(honest_ues_attach brainpool_ues_attach every_algorithm_is_spoken every_fault_meets_its_cause
 	loss_duplication_and_reordering_are_repaired an_unconfigured_an_is_dropped_at_the_first_look
 	an_unknown_eum_is_verified_and_learned a_subca_tier_is_accepted
-	certificates_that_break_a_rule_are_refused denied_and_revoked_are_refused another_ci_is_unknown
+	certificates_that_break_a_rule_are_refused denied_and_revoked_are_refused
+	chains_that_break_above_the_euicc_are_refused another_ci_is_unknown
 	a_full_table_refuses_and_loses_nothing credentials_reload_under_load gsma_test_chains_attach
 	kernel_sockets_attach)
 [ $# -gt 0 ] && SCENARIOS=("$@")
