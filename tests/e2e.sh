@@ -188,6 +188,7 @@ chains_that_break_above_the_euicc_are_refused() {
 
 another_ci_is_unknown() {
 	fresh_credentials
+	rm -rf "$WORK/elsewhere"
 	pki init --dir "$WORK/elsewhere"
 	pki fleet --dir "$WORK/elsewhere" --count 5 --out "$WORK/elsewhere.fleet"
 	config
