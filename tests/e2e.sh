@@ -19,13 +19,13 @@ pki() { "$PKI" "$@" >>"$WORK/pki.log" 2>&1 || { tail -n 5 "$WORK/pki.log" >&2; d
 # run FLEET [ARGUMENT...]: one cpau, one storm; sets REPORT (JSON) and SUMMARY (cpau's own JSON).
 run() {
 	STATUS=0
-	start_cpau
+	start_cpau --json
 
 	if [ -n "${during:-}" ]; then ( sleep 1; "$during" ) & fi
 	storm "$@" --json >"$WORK/report" || STATUS=$?
 	stop_cpau
 	REPORT=$(tail -n 1 "$WORK/report")
-	SUMMARY=$(tail -n 1 "$WORK/cpau.log")
+	SUMMARY=$(tail -n 1 "$WORK/cpau.out")
 	[ "$STATUS" -le 1 ] || { cat "$WORK/storm.log" "$WORK/cpau.log" >&2; die "the storm did not run"; }
 	if grep -q 'ERROR: AddressSanitizer\|runtime error' "$WORK/cpau.log" "$WORK/storm.log"; then
 		cat "$WORK/cpau.log" "$WORK/storm.log" >&2
@@ -41,18 +41,6 @@ expect() {
 	causes, events = s["causes"], s["events"]
 	sys.exit(0 if eval(sys.argv[1]) else (print(r, s, file=sys.stderr) or 1))
 	END
-}
-
-start_cpau() {
-	"$BUILD/apps/cpau/cpau" --config "$WORK/cpau.yaml" --json >"$WORK/cpau.log" 2>&1 &
-	CPAU_PID=$!
-	for _ in $(seq 300); do
-		grep -q 'cpau: ready' "$WORK/cpau.log" && return 0
-		kill -0 "$CPAU_PID" 2>/dev/null || break
-		sleep 0.1
-	done
-	tail -n 20 "$WORK/cpau.log" >&2
-	die "cpau did not start"
 }
 
 config() { # [YAML-LINE...]
@@ -218,10 +206,10 @@ credentials_reload_under_load() {
 an_unconfigured_an_is_dropped_at_the_first_look() {
 	config
 	sed -i 's/192.0.2.100/192.0.2.200/' "$WORK/cpau.yaml"
-	start_cpau
+	start_cpau --json
 	storm "$WORK/p256.fleet" --ues 1 --json >"$WORK/report" && die "it attached"
 	stop_cpau
-	REPORT='{}' SUMMARY=$(tail -n 1 "$WORK/cpau.log")
+	REPORT='{}' SUMMARY=$(tail -n 1 "$WORK/cpau.out")
 	expect 'causes == {"an-unknown": causes["an-unknown"]} and causes["an-unknown"] > 0'
 }
 
@@ -262,7 +250,7 @@ kernel_sockets_attach() {
 	config
 	sed -i -e "s#device: net_memif0#device: net_af_packet0#" \
 		-e "s#vdev: .*#vdev: \"net_af_packet0,iface=cpau-v0\"#" "$WORK/cpau.yaml"
-	start_cpau
+	start_cpau --json
 	ip netns exec "$ns" ping -c 1 -W 2 192.0.2.1 >"$WORK/ping" 2>&1 || true
 	STATUS=0
 	ip netns exec "$ns" "$BUILD/apps/cpau-storm/cpau-storm" --socket --fleet "$WORK/p256b.fleet" \
@@ -271,7 +259,7 @@ kernel_sockets_attach() {
 	stop_cpau
 	ip netns del "$ns"
 	[ "$STATUS" -eq 0 ] || { cat "$WORK/storm.log" >&2; tail "$WORK/cpau.log" >&2; die "no attach over kernel sockets"; }
-	REPORT=$(tail -n 1 "$WORK/report") SUMMARY=$(tail -n 1 "$WORK/cpau.log")
+	REPORT=$(tail -n 1 "$WORK/report") SUMMARY=$(tail -n 1 "$WORK/cpau.out")
 	expect 'r["attached"] == 20 and r["failed"] == 0'
 }
 

@@ -4,7 +4,7 @@
  *
  *	worked-example new          an example with fresh inputs, on standard output
  *	worked-example check FILE   recomputes the file's example from its inputs, verifies the
- *signatures, and compares every line
+ * signatures, and compares every line
  *
  * What follows from the inputs is computed by the functions that cpau and the UE use.
  */

@@ -30,11 +30,9 @@ struct attach {
 	uint16_t an;
 	uint16_t generation;
 	enum fault fault;
-	bool rejected_in_time; /* FAULT_REJECTED: the cause was the right one */
 	unsigned int tries;
 	uint64_t au_ue_id;
 	uint64_t intended, deadline, timer; /* ns */
-	uint64_t fleet_index;
 	uint32_t next_free;
 };
 
@@ -284,7 +282,6 @@ static bool arrive(struct storm *s)
 	memset(a, 0, sizeof(*a));
 	a->used = true;
 	a->generation = generation;
-	a->fleet_index = i;
 	a->an = (uint16_t)(i % s->config->n_ans);
 	a->port = (uint8_t)(i / s->config->n_ans % LINK_PORTS);
 	a->fault = draw_fault(s);

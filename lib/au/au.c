@@ -130,8 +130,8 @@ static void learn(struct au *au)
 		struct pki_trust *more = pki_trust_with_eum(current->pki, job->cert_eum,
 							    job->cert_subca, time(NULL), &why);
 
-		if (more && au_reload(au, more))
-			au->learned++;
+		if (more)
+			au_reload(au, more);
 		au_control_job_done(au->controls[job->shard], job);
 	}
 }
@@ -346,7 +346,6 @@ static bool make_worker(struct au *au, struct au_lcore *l)
 		&au->shared,
 		&(struct au_worker_config){.index = index,
 					   .n_workers = au->n_workers,
-					   .lcore = l->lcore,
 					   .numa_node = (int)rte_lcore_to_socket_id(l->lcore),
 					   .steering = steer ? au->steering : NULL});
 
@@ -517,7 +516,7 @@ static unsigned int poll_stage(const struct au_stage *s)
 	}
 }
 
-static struct au_counters *stage_counters(const struct au_stage *s)
+struct au_counters *au_stage_counters(const struct au_stage *s)
 {
 	switch (s->kind) {
 	case CONFIG_STAGE_WORKER:
@@ -539,7 +538,7 @@ static bool poll_lcore(struct au_lcore *l)
 		uint64_t now = rte_rdtsc();
 
 		if (done > 0) {
-			au_count(&stage_counters(&l->stages[i])->busy, now - l->last);
+			au_count(&au_stage_counters(&l->stages[i])->busy, now - l->last);
 			busy += now - l->last;
 		}
 		l->last = now;

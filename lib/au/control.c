@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The control stage: sole writer of all UE state of its shard. What it does for each message, in
- *the order of the procedure (docs/protocol.md):
+ * the order of the procedure (docs/protocol.md):
  *
  *	step 2	on_attach		-> AUTHENTICATION REQUEST
  *	step 6	on_response		-> SECURITY MODE COMMAND
@@ -20,8 +20,6 @@
 static const uint8_t ABBA[2] = {0x00, 0x00}; /* TS 33.501 Annex A.7.1 */
 enum {
 	NGKSI = 0, /* native context, first key set */
-	ATTACH_TYPE_PROVISIONING = 1,
-	PLAIN_MAX = WIRE_NAS_MAX - SEC_NAS_HEADER_SIZE,
 	EXPIRED_BURST = 32,
 };
 
@@ -149,16 +147,14 @@ void control_abort(struct au_control *c, struct ue *ue, enum wire_cause cause)
 
 	control_count_cause(c, cause);
 	control_count(c, AU_COUNT_REFUSED);
-	if (ue->state == UE_AUTHENTICATION) {
-		reject_init(c, &m, WIRE_NAS_AUTHENTICATION_REJECT, &value);
+	reject_init(c, &m,
+		    ue->state == UE_AUTHENTICATION ? WIRE_NAS_AUTHENTICATION_REJECT
+						   : WIRE_NAS_ATTACH_REJECT,
+		    &value);
+	if (ue->state <= UE_SECURITY_MODE)
 		send_plain(c, ue, &m);
-	} else if (ue->state == UE_SECURITY_MODE) {
-		reject_init(c, &m, WIRE_NAS_ATTACH_REJECT, &value);
-		send_plain(c, ue, &m);
-	} else {
-		reject_init(c, &m, WIRE_NAS_ATTACH_REJECT, &value);
+	else
 		control_send_secured(c, ue, &m);
-	}
 	send_release_command(c, ue, cause);
 	release(c, ue);
 }
@@ -265,7 +261,6 @@ static void on_attach(struct au_control *c, const struct au_job *job)
 	ue->an_ue_id = job->an_ue_id;
 	memcpy(ue->eid, job->eid, sizeof(ue->eid));
 	memcpy(ue->rand_ue, job->rand_ue, sizeof(ue->rand_ue));
-	ue->started = job->received;
 
 	struct ue_half_open *h = &ue->half_open;
 

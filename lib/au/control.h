@@ -21,9 +21,12 @@ struct au_control {
 	uint8_t back_off; /* T3346 as it goes on the wire */
 	uint64_t tick;
 	uint32_t stop_cursor;
-	uint32_t dns, smdp; /* IPv4, host order */
+	/* what every session is told, as it goes on the wire */
 	uint8_t dnn[64];
 	size_t dnn_len;
+	uint8_t ambr[6];
+	uint8_t epco[512];
+	size_t epco_len;
 	uint8_t seal_prefix[4];
 	uint64_t seal_counter;
 	struct net_peer *peers; /* one an AN: whence it was last heard */
@@ -32,7 +35,6 @@ struct au_control {
 	uint64_t held[AU_EPOCHS];
 	struct au_counters counters;
 	uint8_t plain[WIRE_NAS_MAX]; /* the message at hand, decoded or to be protected */
-	uint8_t epco[512];
 };
 
 void control_count(struct au_control *c, enum au_counter counter);
@@ -45,6 +47,7 @@ bool control_send_secured(struct au_control *c, struct ue *ue, const struct wire
 void control_abort(struct au_control *c, struct ue *ue, enum wire_cause cause);
 
 /* control_session.c */
+void control_session_init(struct au_control *c);
 void control_session_context(struct au_control *c, const struct ue *ue);
 void control_session_request(struct au_control *c, struct ue *ue, const struct wire_message *m);
 void control_session_retransmit(struct au_control *c, struct ue *ue);

@@ -26,11 +26,6 @@ static const uint8_t QOS_RULES[] = {
 	QFI,
 };
 
-static struct cn_release release_of(const struct au_control *c, const struct ue *ue)
-{
-	return (struct cn_release){.slot = ue_table_slot_of(c->table, ue)};
-}
-
 void control_session_context(struct au_control *c, const struct ue *ue)
 {
 	struct cn_create_context request = {.slot = ue_table_slot_of(c->table, ue)};
@@ -41,7 +36,7 @@ void control_session_context(struct au_control *c, const struct ue *ue)
 
 void control_session_release(struct au_control *c, const struct ue *ue)
 {
-	struct cn_release request = release_of(c, ue);
+	struct cn_release request = {.slot = ue_table_slot_of(c->table, ue)};
 
 	c->cn->release(c->cn_arg, &request, 1);
 }
@@ -55,7 +50,7 @@ static size_t put_option(uint8_t *p, uint16_t id, const void *content, size_t n)
 }
 
 /* DNS, and where the SM-DP+ is: its address, then its name. */
-static size_t write_epco(struct au_control *c)
+static void write_epco(struct au_control *c, uint32_t dns, uint32_t smdp)
 {
 	const struct config *config = c->shared->config;
 	const char *mcc = config->mcc, *mnc = config->mnc;
@@ -63,14 +58,14 @@ static size_t write_epco(struct au_control *c)
 	uint8_t address[4], content[3 + 4 + 200];
 
 	c->epco[0] = PCO_PPP;
-	store_be32(address, c->dns);
+	store_be32(address, dns);
 	n += put_option(c->epco + n, PCO_DNS_IPV4, address, sizeof(address));
 	content[0] = (uint8_t)((mcc[1] - '0') << 4 | (mcc[0] - '0'));
 	content[1] = (uint8_t)((mnc[2] ? mnc[2] - '0' : 0x0f) << 4 | (mcc[2] - '0'));
 	content[2] = (uint8_t)((mnc[1] - '0') << 4 | (mnc[0] - '0'));
-	store_be32(content + 3, c->smdp);
+	store_be32(content + 3, smdp);
 	memcpy(content + 7, config->session.smdp_fqdn, name);
-	return n + put_option(c->epco + n, PCO_OPERATOR, content, 7 + name);
+	c->epco_len = n + put_option(c->epco + n, PCO_OPERATOR, content, 7 + name);
 }
 
 /* TS 24.501 9.11.4.14: unit 1 is kbit/s, 6 Mbit/s. */
@@ -83,6 +78,22 @@ static void write_ambr(unsigned int kbps, uint8_t ambr[6])
 		ambr[3 * i] = large ? 6 : 1;
 		store_be16(ambr + 3 * i + 1, value);
 	}
+}
+
+static uint32_t ipv4_of(const char *text)
+{
+	struct net_addr a;
+
+	return net_addr_parse(text, &a) && a.family == 4 ? load_be32(a.a) : 0;
+}
+
+void control_session_init(struct au_control *c)
+{
+	const struct config_session *session = &c->shared->config->session;
+
+	c->dnn_len = wire_dnn_encode(session->dnn, c->dnn, sizeof(c->dnn));
+	write_ambr(session->ambr_kbps, c->ambr);
+	write_epco(c, ipv4_of(session->dns), ipv4_of(session->smdp_address));
 }
 
 static void send_container(struct au_control *c, struct ue *ue, const struct wire_message *sm)
@@ -101,20 +112,19 @@ static void send_container(struct au_control *c, struct ue *ue, const struct wir
 static void send_accept(struct au_control *c, struct ue *ue)
 {
 	struct wire_message m;
-	uint8_t type = CN_PDU_TYPE_IPV4, ssc = SSC_MODE_1, ambr[6], address[5] = {CN_PDU_TYPE_IPV4};
+	uint8_t type = CN_PDU_TYPE_IPV4, ssc = SSC_MODE_1, address[5] = {CN_PDU_TYPE_IPV4};
 
 	wire_message_init(&m, WIRE_EPD_5GSM, WIRE_NAS_SESSION_ESTABLISHMENT_ACCEPT);
 	m.pdu_session_id = ue->secured.pdu_session_id;
 	m.pti = ue->secured.pti;
-	write_ambr(c->shared->config->session.ambr_kbps, ambr);
 	store_be32(address + 1, ue->secured.ipv4);
 	wire_set(&m, WIRE_IE_PDU_SESSION_TYPE, &type, 1);
 	wire_set(&m, WIRE_IE_SSC_MODE, &ssc, 1);
 	wire_set(&m, WIRE_IE_QOS_RULES, QOS_RULES, sizeof(QOS_RULES));
-	wire_set(&m, WIRE_IE_SESSION_AMBR, ambr, sizeof(ambr));
+	wire_set(&m, WIRE_IE_SESSION_AMBR, c->ambr, sizeof(c->ambr));
 	wire_set(&m, WIRE_IE_PDU_ADDRESS, address, sizeof(address));
 	wire_set(&m, WIRE_IE_DNN, c->dnn, c->dnn_len);
-	wire_set(&m, WIRE_IE_EPCO, c->epco, write_epco(c));
+	wire_set(&m, WIRE_IE_EPCO, c->epco, c->epco_len);
 	send_container(c, ue, &m);
 }
 

@@ -6,13 +6,6 @@
 
 #include "au/control.h"
 
-static uint32_t ipv4_of(const char *text)
-{
-	struct net_addr a;
-
-	return net_addr_parse(text, &a) && a.family == 4 ? load_be32(a.a) : 0;
-}
-
 struct au_control *au_control_create(struct au_shared *shared,
 				     const struct au_control_config *config, const char **why)
 {
@@ -29,9 +22,7 @@ struct au_control *au_control_create(struct au_shared *shared,
 	c->cn = config->cn;
 	c->cn_arg = config->cn_arg;
 	c->back_off = wire_timer2_encode(shared->config->timers.back_off_s);
-	c->dns = ipv4_of(shared->config->session.dns);
-	c->smdp = ipv4_of(shared->config->session.smdp_address);
-	c->dnn_len = wire_dnn_encode(shared->config->session.dnn, c->dnn, sizeof(c->dnn));
+	control_session_init(c);
 	c->tick = au_tick(shared, rte_rdtsc());
 	c->peers = rte_zmalloc_socket("au_peers", shared->n_ans * sizeof(*c->peers),
 				      RTE_CACHE_LINE_SIZE, config->numa_node);

@@ -38,11 +38,12 @@ struct au {
 	struct au_lcore lcores[CONFIG_LCORES_MAX];
 	struct au_lcore *main_lcore;
 	uint64_t next_housekeeping;
-	uint64_t learned;
 	/* Polls of each worker at the time when the epoch was replaced. */
 	uint64_t retired_polls[AU_EPOCHS][CONFIG_LCORES_MAX * CONFIG_STAGES_MAX];
 	char *why; /* of au_create */
 	size_t why_size;
 };
+
+struct au_counters *au_stage_counters(const struct au_stage *s);
 
 #endif

@@ -53,7 +53,6 @@ struct au_job {
 	uint8_t nas_type;    /* of a refused plain NAS message, 0: unknown */
 	uint32_t an_ue_id;
 	uint64_t au_ue_id;
-	uint64_t received;    /* TSC */
 	struct net_peer peer; /* where answers go */
 
 	/* ---- who (AU_JOB_ATTACH, AU_JOB_RESPONSE) ---- */
@@ -62,8 +61,7 @@ struct au_job {
 	uint8_t eum_learnable;	     /* Cert_EUM came with the message and was not known */
 	uint8_t capability_len;
 	uint8_t capability[UE_CAPABILITY_MAX];
-	uint8_t nia, nea; /* chosen */
-	int16_t cross;	  /* index of the cross-certificate to send, -1: none known */
+	int16_t cross; /* index of the cross-certificate to send, -1: none known */
 	uint8_t eid[16];
 	uint8_t rand_ue[16];
 	uint8_t rand_au[16];

@@ -8,51 +8,52 @@
 
 #include "au/instance.h"
 
+/* One 64-bit counter, at its offset in struct au_counters, over the stages of the kinds whose bits
+ * are set. */
+static uint64_t sum(const struct au *au, unsigned int kinds, size_t offset)
+{
+	uint64_t total = 0;
+
+	for (unsigned int i = 0; i < au->n_lcores; i++)
+		for (unsigned int j = 0; j < au->lcores[i].n_stages; j++) {
+			const struct au_stage *s = &au->lcores[i].stages[j];
+			const uint8_t *counters = (const uint8_t *)au_stage_counters(s);
+
+			if (kinds & (1u << s->kind))
+				total += __atomic_load_n((const uint64_t *)(counters + offset),
+							 __ATOMIC_RELAXED);
+		}
+	return total;
+}
+
+#define ALL_STAGES (~0u)
+
 uint64_t au_event(const struct au *au, enum au_counter counter)
 {
-	uint64_t sum = 0;
-
-	for (unsigned int i = 0; i < au->n_workers; i++)
-		sum += __atomic_load_n(&au_worker_counters(au->workers[i])->events[counter],
-				       __ATOMIC_RELAXED);
-	for (unsigned int i = 0; i < au->n_cryptos; i++)
-		sum += __atomic_load_n(&au_crypto_counters(au->cryptos[i])->events[counter],
-				       __ATOMIC_RELAXED);
-	for (unsigned int i = 0; i < au->n_controls; i++)
-		sum += __atomic_load_n(&au_control_counters(au->controls[i])->events[counter],
-				       __ATOMIC_RELAXED);
-	return sum;
+	return sum(au, ALL_STAGES, offsetof(struct au_counters, events[0]) + 8 * counter);
 }
 
 uint64_t au_cause(const struct au *au, enum wire_cause cause)
 {
-	uint64_t sum = 0;
-
-	for (unsigned int i = 0; i < au->n_workers; i++)
-		sum += __atomic_load_n(&au_worker_counters(au->workers[i])->causes[cause],
-				       __ATOMIC_RELAXED);
-	for (unsigned int i = 0; i < au->n_controls; i++)
-		sum += __atomic_load_n(&au_control_counters(au->controls[i])->causes[cause],
-				       __ATOMIC_RELAXED);
-	return sum;
+	return sum(au, ALL_STAGES, offsetof(struct au_counters, causes[0]) + 8 * cause);
 }
 
 uint64_t au_net_counter(const struct au *au, enum net_counter counter)
 {
-	uint64_t sum = 0;
+	uint64_t total = 0;
 
 	for (unsigned int i = 0; i < au->n_workers; i++)
-		sum += au_worker_net_counter(au->workers[i], counter);
-	return sum;
+		total += au_worker_net_counter(au->workers[i], counter);
+	return total;
 }
 
 unsigned int au_ues(const struct au *au, enum ue_state state)
 {
-	unsigned int sum = 0;
+	unsigned int total = 0;
 
 	for (unsigned int i = 0; i < au->n_controls; i++)
-		sum += ue_table_count(au->shared.tables[i], state);
-	return sum;
+		total += ue_table_count(au->shared.tables[i], state);
+	return total;
 }
 
 const char *au_backend(const struct au *au)
@@ -78,26 +79,12 @@ bool au_lcore(const struct au *au, unsigned int i, unsigned int *lcore, uint64_t
 
 uint64_t au_stage_busy(const struct au *au, enum config_stage stage)
 {
-	uint64_t sum = 0;
-
-	for (unsigned int i = 0; stage == CONFIG_STAGE_WORKER && i < au->n_workers; i++)
-		sum += __atomic_load_n(&au_worker_counters(au->workers[i])->busy, __ATOMIC_RELAXED);
-	for (unsigned int i = 0; stage == CONFIG_STAGE_CRYPTO && i < au->n_cryptos; i++)
-		sum += __atomic_load_n(&au_crypto_counters(au->cryptos[i])->busy, __ATOMIC_RELAXED);
-	for (unsigned int i = 0; stage == CONFIG_STAGE_CONTROL && i < au->n_controls; i++)
-		sum += __atomic_load_n(&au_control_counters(au->controls[i])->busy,
-				       __ATOMIC_RELAXED);
-	return sum;
+	return sum(au, 1u << stage, offsetof(struct au_counters, busy));
 }
 
 uint64_t au_public_key_cycles(const struct au *au)
 {
-	uint64_t sum = 0;
-
-	for (unsigned int i = 0; i < au->n_cryptos; i++)
-		sum += __atomic_load_n(&au_crypto_counters(au->cryptos[i])->public_key,
-				       __ATOMIC_RELAXED);
-	return sum;
+	return sum(au, ALL_STAGES, offsetof(struct au_counters, public_key));
 }
 
 /* ---------------------------------------------------------------- telemetry */

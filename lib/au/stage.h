@@ -107,7 +107,6 @@ struct au_worker;
 struct au_worker_config {
 	unsigned int index; /* among workers */
 	unsigned int n_workers;
-	unsigned int lcore;
 	int numa_node;
 	struct rte_ring **steering; /* one a worker, NULL when the ports spread by themselves */
 };

@@ -94,7 +94,6 @@ struct ue {
 	uint8_t capability[UE_CAPABILITY_MAX];
 	uint8_t eid[16];
 	uint8_t rand_ue[16];
-	uint64_t started; /* TSC at which the ATTACH REQUEST was received */
 
 	/* timer wheel */
 	uint64_t expires; /* tick */

@@ -50,14 +50,12 @@ static struct au_job *job_take(struct au_worker *w, const struct worker_record *
 	if (w->jobs_free > 0)
 		w->jobs_free--;
 	memset(job, 0, offsetof(struct au_job, verifies));
-	job->hash_must_match = 0;
 	job->buffer_len = 0;
 	job->epoch = (uint8_t)w->trust->epoch;
 	job->an = r->an;
 	job->an_ue_id = r->record.an_ue_id;
 	job->au_ue_id = r->record.au_ue_id;
 	job->record_type = r->record.type;
-	job->received = w->tsc;
 	job->peer = r->peer;
 	au_count(&w->jobs_of_epoch[job->epoch], 1);
 	return job;
@@ -288,8 +286,6 @@ static enum wire_cause prepare_attach(struct au_worker *w, const struct wire_mes
 		   m->ie[WIRE_IE_UE_SIGNATURE1].p, WIRE_CAUSE_SIGNATURE_UE1, WIRE_CAUSE_CERT_KEY);
 	job->capability_len = (uint8_t)capability.n;
 	memcpy(job->capability, capability.p, capability.n);
-	job->nia = nia;
-	job->nea = nea;
 	job->curve = (uint8_t)cert->curve;
 	job->cross = (int16_t)choose_cross(w, m, eum, cert->curve);
 	job->sign_key = w->trust->au[cert->curve].sign_key;
