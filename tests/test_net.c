@@ -48,11 +48,11 @@ static struct net_if theirs = {
 	.addresses = 1,
 };
 
-static bool known_source(void *arg, const struct net_addr *source)
+static int find_source(void *arg, const struct net_addr *source)
 {
 	(void)arg;
 	(void)source;
-	return source_is_known;
+	return source_is_known ? 7 : -1;
 }
 
 static void start(unsigned int max_fragments)
@@ -64,7 +64,7 @@ static void start(unsigned int max_fragments)
 		.max_fragments = max_fragments,
 		.fragment_ms = FRAGMENT_MS,
 		.numa_node = SOCKET_ID_ANY,
-		.known_source = known_source,
+		.find_source = find_source,
 	};
 
 	net_rx_destroy(rx);
@@ -264,7 +264,8 @@ static void expect_passed(const struct frame *f, const char *what)
 
 	cr_expect_eq(n, 1, "%s", what);
 	if (n)
-		cr_expect(span_equal(got[0].payload, span_make(PAYLOAD, PAYLOAD_N)), "%s", what);
+		cr_expect_eq(got[0].source, 7, "%s", what);
+	cr_expect(span_equal(got[0].payload, span_make(PAYLOAD, PAYLOAD_N)), "%s", what);
 	drop(n);
 }
 
@@ -308,6 +309,7 @@ Test(net, datagram_comes_with_its_peer)
 		struct frame f = udp_frame(v6, 0);
 
 		cr_assert_eq(feed(&f), 1);
+		cr_expect_eq(got[0].source, 7);
 		cr_expect(span_equal(got[0].payload, span_make(PAYLOAD, PAYLOAD_N)));
 		cr_expect_eq(got[0].local_port, PORT);
 		cr_expect_eq(got[0].from.nif, 7);

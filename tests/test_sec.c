@@ -921,9 +921,53 @@ Test(seal, another_ue_another_key_and_any_flipped_bit_are_refused)
 	}
 }
 
+/* --- fingerprints --- */
+
+Test(sec, fingerprints_agree_for_the_same_octets_only)
+{
+	struct sec_fingerprint_key *key = sec_fingerprint_key_create(sec);
+	uint8_t message[700], changed[700], a[SEC_FINGERPRINT_SIZE], b[SEC_FINGERPRINT_SIZE];
+
+	cr_assert_not_null(key);
+	fill(message, sizeof(message), 9);
+	for (size_t n = 0; n <= sizeof(message); n += n < 40 ? 1 : 33) {
+		sec_fingerprint(sec, key, span_make(message, n), a);
+		memcpy(changed, message, n);
+		sec_fingerprint(sec, key, span_make(changed, n), b);
+		cr_expect_arr_eq(a, b, sizeof(a));
+		for (size_t bit = 0; bit < 8 * n; bit += 7) {
+			changed[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			sec_fingerprint(sec, key, span_make(changed, n), b);
+			cr_expect_arr_neq(a, b, sizeof(a), "%zu octets, bit %zu", n, bit);
+			changed[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		}
+		/* GHASH alone takes an octet of zeros for the filling of its last block. */
+		changed[n < sizeof(changed) ? n : 0] = 0;
+		if (n < sizeof(changed)) {
+			sec_fingerprint(sec, key, span_make(changed, n + 1), b);
+			cr_expect_arr_neq(a, b, sizeof(a));
+		}
+	}
+	sec_fingerprint_key_destroy(key);
+}
+
+Test(sec, fingerprints_of_two_keys_have_nothing_in_common)
+{
+	struct sec_fingerprint_key *one = sec_fingerprint_key_create(sec),
+				   *two = sec_fingerprint_key_create(sec);
+	uint8_t a[SEC_FINGERPRINT_SIZE], b[SEC_FINGERPRINT_SIZE];
+
+	sec_fingerprint(sec, one, span_make("message", 7), a);
+	sec_fingerprint(sec, two, span_make("message", 7), b);
+	cr_expect_arr_neq(a, b, sizeof(a));
+	sec_fingerprint_key_destroy(one);
+	sec_fingerprint_key_destroy(two);
+}
+
 Test(seal, destroying_nothing_is_allowed)
 {
 	sec_an_key_destroy(NULL);
+	sec_fingerprint_key_destroy(NULL);
 	sec_destroy(NULL);
 }
 

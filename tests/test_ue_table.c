@@ -395,6 +395,32 @@ Test(ue_table, arming_again_moves_the_timer)
 	ue_table_arm(table, ue, START + 10);
 	ue_table_arm(table, ue, START + 20);
 	cr_expect_eq(expiry_of(ue, START + 2 * ROUND), START + 20);
+	ue_table_arm(table, ue, START + 3 * ROUND);
+	ue_table_arm(table, ue, START + 2 * ROUND + 5);
+	cr_expect_eq(expiry_of(ue, START + 4 * ROUND), START + 2 * ROUND + 5);
+}
+
+Test(ue_table, timer_armed_at_every_step_expires_once_and_when_the_last_one_said)
+{
+	struct ue *ue = take(table, UE_ATTACHED), *expired[2];
+
+	/* As an attach does: each step arms it later, over more rounds than one. */
+	for (uint64_t tick = START; tick < START + 3 * ROUND; tick += 100) {
+		ue_table_arm(table, ue, tick + 600);
+		cr_assert_eq(ue_table_expired(table, tick, expired, 2), 0);
+	}
+	cr_expect_eq(expiry_of(ue, START + 5 * ROUND), START + (3 * ROUND - 1) / 100 * 100 + 600);
+	cr_expect_eq(ue_table_expired(table, START + 9 * ROUND, expired, 2), 0);
+}
+
+Test(ue_table, timer_disarmed_and_armed_again_expires)
+{
+	struct ue *ue = take(table, UE_ATTACHED);
+
+	ue_table_arm(table, ue, START + 10);
+	ue_table_disarm(ue);
+	ue_table_arm(table, ue, START + 5);
+	cr_expect_eq(expiry_of(ue, START + ROUND), START + 5);
 }
 
 Test(ue_table, disarmed_or_released_context_does_not_expire)
@@ -409,8 +435,8 @@ Test(ue_table, disarmed_or_released_context_does_not_expire)
 			ues[i] = take(t, UE_ATTACHED);
 			ue_table_arm(t, ues[i], START + 7);
 		}
-		ue_table_disarm(t, ues[out]);
-		ue_table_disarm(t, ues[out]);
+		ue_table_disarm(ues[out]);
+		ue_table_disarm(ues[out]);
 		ue_table_release(t, ues[(out + 1) % 3]);
 		cr_assert_eq(ue_table_expired(t, START + 7, expired, 3), 1);
 		cr_expect_eq(expired[0], ues[(out + 2) % 3]);
@@ -498,7 +524,7 @@ Test(ue_table, what_a_worker_reads_was_written_at_one_time)
 		cr_assert_eq(view.eid[0], value);
 		cr_assert_eq(view.eid[15], value);
 		cr_assert_eq(view.half_open.rand_au[0], value);
-		cr_assert_eq(view.half_open.cert_euicc_hash[31], value);
+		cr_assert_eq(view.half_open.fingerprint[15], value);
 	}
 	atomic_store(&w.stop, true);
 	pthread_join(thread, NULL);

@@ -170,7 +170,10 @@ static bool make_ans(struct au *au)
 				 config->ans[i].name, j + 1);
 			s->ans[at].key = sec_an_key_create(sec, config->ans[i].key);
 		}
+	s->fingerprint_key = sec_fingerprint_key_create(sec);
 	sec_destroy(sec);
+	if (!s->fingerprint_key)
+		return fail(au, "no memory or no entropy for the fingerprints' key");
 	s->an_index = s->ans ? au_an_index_create(s->ans, s->n_ans) : NULL;
 	return s->an_index && s->an_ready ? true : fail(au, "no memory for the access nodes");
 }
@@ -491,6 +494,7 @@ void au_destroy(struct au *au)
 		ue_table_destroy(au->shared.tables[i]);
 	for (unsigned int i = 0; au->shared.ans && i < au->shared.n_ans; i++)
 		sec_an_key_destroy(au->shared.ans[i].key);
+	sec_fingerprint_key_destroy(au->shared.fingerprint_key);
 	au_an_index_destroy(au->shared.an_index);
 	free(au->shared.ans);
 	free((void *)(uintptr_t)au->shared.an_ready);

@@ -14,6 +14,7 @@
  */
 #include <rte_cycles.h>
 #include <rte_malloc.h>
+#include <rte_prefetch.h>
 
 #include "au/control.h"
 
@@ -21,6 +22,7 @@ static const uint8_t ABBA[2] = {0x00, 0x00}; /* TS 33.501 Annex A.7.1 */
 enum {
 	NGKSI = 0, /* native context, first key set */
 	EXPIRED_BURST = 32,
+	AHEAD = 3, /* jobs between a prefetch and its use */
 };
 
 void control_count_cause(struct au_control *c, enum wire_cause cause)
@@ -269,9 +271,9 @@ static void on_attach(struct au_control *c, const struct au_job *job)
 	memcpy(h->pk_au, job->pk_au, sizeof(h->pk_au));
 	memcpy(h->au_signature, job->au_signature, sizeof(h->au_signature));
 	memcpy(h->device_key, job->device_key, sizeof(h->device_key));
-	memcpy(h->cert_euicc_hash, job->cert_euicc_hash, sizeof(h->cert_euicc_hash));
+	memcpy(h->fingerprint, job->fingerprint, sizeof(h->fingerprint));
+	h->eum = job->eum;
 	h->curve = job->curve;
-	h->cert_euicc_verified = job->cert_euicc_verified;
 	h->epoch = job->epoch;
 	h->cross = job->cross;
 	ue_table_write_end(ue);
@@ -414,7 +416,7 @@ void control_enter(struct au_control *c, struct ue *ue, enum ue_state state, uns
 	if (timer_ms > 0)
 		control_arm(c, ue, timer_ms);
 	else
-		ue_table_disarm(c->table, ue);
+		ue_table_disarm(ue);
 }
 
 static void on_security_mode_complete(struct au_control *c, struct ue *ue, uint32_t count)
@@ -749,11 +751,10 @@ static void on_refusal(struct au_control *c, const struct au_job *job)
 
 /* ---------------------------------------------------------------- the stage */
 
-/* All else in a job came over the air. */
 static void job_return(struct au_control *c, struct au_job *job)
 {
-	wipe(job->sk_au, sizeof(job->sk_au));
-	wipe(job->z, sizeof(job->z));
+	if (job->kind == AU_JOB_ATTACH || job->kind == AU_JOB_RESPONSE)
+		au_job_wipe(job);
 	rte_mempool_put(c->shared->jobs, job);
 }
 
@@ -818,6 +819,14 @@ static unsigned int send_answers(struct au_control *c)
 	return n;
 }
 
+/* What the next jobs will be read from comes into the cache while this one is handled: the job
+ * first, which says whose context it is, then the context. */
+static void prefetch_job(const struct au_job *job)
+{
+	rte_prefetch0(job);
+	rte_prefetch0((const uint8_t *)job + RTE_CACHE_LINE_SIZE);
+}
+
 unsigned int au_control_poll(struct au_control *c)
 {
 	struct au_job *jobs[AU_BURST];
@@ -825,8 +834,15 @@ unsigned int au_control_poll(struct au_control *c)
 	unsigned int n = rte_ring_dequeue_burst(c->in, (void **)jobs, AU_BURST, NULL), done = n;
 
 	c->tick = au_tick(c->shared, rte_rdtsc());
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < RTE_MIN(n, 2u * AHEAD); i++)
+		prefetch_job(jobs[i]);
+	for (unsigned int i = 0; i < n; i++) {
+		if (i + 2 * AHEAD < n)
+			prefetch_job(jobs[i + 2 * AHEAD]);
+		if (i + AHEAD < n)
+			ue_table_prefetch(c->table, jobs[i + AHEAD]->au_ue_id);
 		handle(c, jobs[i]);
+	}
 	n = ue_table_expired(c->table, c->tick, expired, EXPIRED_BURST);
 	for (unsigned int i = 0; i < n; i++)
 		on_timer(c, expired[i]);

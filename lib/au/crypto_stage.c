@@ -21,7 +21,7 @@ struct au_crypto {
 	struct au_counters counters;
 
 	/* work of one burst */
-	struct crypto_hash hashes[AU_BURST * 2];
+	struct crypto_hash hashes[AU_BURST];
 	struct crypto_verify verifies[AU_BURST];
 	struct crypto_keypair keypairs[AU_BURST];
 	struct crypto_sign signs[AU_BURST];
@@ -53,19 +53,6 @@ static enum wire_cause cause_of(enum crypto_status status, enum wire_cause bad_s
 	default:
 		return WIRE_CAUSE_INTERNAL;
 	}
-}
-
-/* Cert_eUICC's fingerprint: the same certificate must come in steps 1 and 5. */
-static void run_fingerprints(struct au_crypto *c, struct au_job **jobs, unsigned int n)
-{
-	for (unsigned int i = 0; i < n; i++)
-		c->hashes[i] = (struct crypto_hash){jobs[i]->cert_euicc, jobs[i]->cert_euicc_hash};
-	crypto_hash_burst(c->backend, c->hashes, n);
-	for (unsigned int i = 0; i < n; i++)
-		if (jobs[i]->hash_must_match &&
-		    memcmp(jobs[i]->cert_euicc_hash, jobs[i]->expected_hash, CRYPTO_DIGEST_SIZE) !=
-			    0)
-			jobs[i]->cause = WIRE_CAUSE_CERT_CHANGED;
 }
 
 /* The wave-th signature of every job that is still good. */
@@ -178,7 +165,6 @@ static void run_step6(struct au_crypto *c, struct au_job **jobs, unsigned int n)
 
 void au_crypto_run(struct au_crypto *c, struct au_job **jobs, unsigned int n)
 {
-	run_fingerprints(c, jobs, n);
 	for (unsigned int wave = 0; wave < AU_JOB_VERIFIES; wave++)
 		if (run_verify_wave(c, jobs, n, wave) == 0)
 			break;
@@ -200,7 +186,7 @@ unsigned int au_crypto_poll(struct au_crypto *c)
 	for (unsigned int i = 0; i < n; i++)
 		if (rte_ring_enqueue(c->shared->control_rings[jobs[i]->shard], jobs[i]) != 0) {
 			au_count(&c->counters.events[AU_COUNT_CONTROL_RING_FULL], 1);
-			wipe(jobs[i], offsetof(struct au_job, buffer));
+			au_job_wipe(jobs[i]);
 			rte_mempool_put(c->shared->jobs, jobs[i]);
 		}
 	return n;

@@ -43,7 +43,7 @@ struct au_verify {
 };
 
 struct au_job {
-	/* ---- routing ---- */
+	/* ---- routing: what every job has, zeroed when it is taken ---- */
 	uint8_t kind;	     /* enum au_job_kind */
 	uint8_t shard;	     /* control shard that it goes to */
 	uint8_t epoch;	     /* of the trust snapshot it may point into */
@@ -52,44 +52,50 @@ struct au_job {
 	uint8_t cause;	     /* enum wire_cause; the first failure found */
 	uint8_t nas_type;    /* of a refused plain NAS message, 0: unknown */
 	uint32_t an_ue_id;
+	uint16_t buffer_len;
+	uint8_t n_verifies;
+	uint8_t eum_learnable; /* Cert_EUM came with the message and was not known */
 	uint64_t au_ue_id;
 	struct net_peer peer; /* where answers go */
 
-	/* ---- who (AU_JOB_ATTACH, AU_JOB_RESPONSE) ---- */
-	uint8_t curve;		     /* enum crypto_curve */
-	uint8_t cert_euicc_verified; /* its issuer is known, and its signature is among verifies */
-	uint8_t eum_learnable;	     /* Cert_EUM came with the message and was not known */
+	/* ---- what it points to ---- */
+	uint8_t buffer[AU_JOB_BUFFER];
+
+	/* ---- who (AU_JOB_ATTACH, AU_JOB_RESPONSE): the rest is written by those that use it ----
+	 */
+	uint8_t curve; /* enum crypto_curve */
 	uint8_t capability_len;
 	uint8_t capability[UE_CAPABILITY_MAX];
 	int16_t cross; /* index of the cross-certificate to send, -1: none known */
 	uint8_t eid[16];
 	uint8_t rand_ue[16];
-	uint8_t rand_au[16];
 	uint8_t device_key[CRYPTO_POINT_SIZE];
 	uint8_t pk_ue[CRYPTO_POINT_SIZE];
-	struct span cert_eum;	/* in buffer; for learning */
-	struct span cert_subca; /* in buffer; for learning */
+	uint8_t fingerprint[SEC_FINGERPRINT_SIZE]; /* of Cert_eUICC */
+	const struct pki_issuer *eum; /* known issuer of Cert_eUICC, or NULL; of the snapshot */
+	struct span cert_eum;	      /* in buffer; for learning */
+	struct span cert_subca;	      /* in buffer; for learning */
 
 	/* ---- the cryptographic programme, in this order; the first failure ends it ---- */
-	struct span cert_euicc;	 /* hashed into cert_euicc_hash */
-	uint8_t hash_must_match; /* cert_euicc_hash must equal expected_hash: CERT_CHANGED */
-	uint8_t n_verifies;
-	uint8_t expected_hash[CRYPTO_DIGEST_SIZE];
 	struct au_verify verifies[AU_JOB_VERIFIES];
 	/* AU_JOB_ATTACH: key pair, then AU_Signature over RAND_UE || RAND_AU || PK_AU */
 	const struct crypto_key *sign_key;
 	/* AU_JOB_RESPONSE: ECDH of sk_au and PK_UE */
 
 	/* ---- results ---- */
-	uint8_t cert_euicc_hash[CRYPTO_DIGEST_SIZE];
+	uint8_t rand_au[16];
 	uint8_t sk_au[CRYPTO_SCALAR_SIZE]; /* in: AU_JOB_RESPONSE; out: AU_JOB_ATTACH; secret */
 	uint8_t pk_au[CRYPTO_POINT_SIZE];
 	uint8_t au_signature[CRYPTO_SIGNATURE_SIZE];
 	uint8_t z[CRYPTO_SCALAR_SIZE]; /* secret */
-
-	uint16_t buffer_len;
-	uint8_t buffer[AU_JOB_BUFFER];
 };
+
+/* What must not outlive the job: all else in it came over the air. */
+static inline void au_job_wipe(struct au_job *job)
+{
+	wipe(job->sk_au, sizeof(job->sk_au));
+	wipe(job->z, sizeof(job->z));
+}
 
 /* Copies octets into the job; a span with n = 0 when they do not fit (they fit by the sizes that
  * lib/wire enforces). */

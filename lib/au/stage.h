@@ -69,6 +69,8 @@ struct au_shared {
 	struct au_an_index *an_index;
 	/* one an AN: set by the control stage that answered its AN SETUP */
 	_Atomic uint8_t *an_ready;
+	struct sec_fingerprint_key *fingerprint_key; /* read-only: steps 1 and 5 may meet
+							different workers */
 	struct rte_mempool *jobs;
 	unsigned int jobs_reserve;	/* ATTACH REQUESTs leave this many to later messages */
 	struct rte_ring **crypto_rings; /* one a crypto stage */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <rte_common.h>
 #include <rte_malloc.h>
+#include <rte_prefetch.h>
 #include <rte_random.h>
 
 #include "au/ue_table.h"
@@ -9,6 +10,7 @@ enum {
 	WHEEL_SLOTS = 4096,
 	RAND_WAYS = 4, /* one bucket is one cache line */
 	READ_TRIES = 16,
+	VISITS = 4, /* contexts looked at for each that a caller can take */
 };
 
 struct rand_entry {
@@ -100,7 +102,7 @@ struct ue_table *ue_table_create(const struct ue_table_config *config)
 		t->wheel[i] = UE_NONE;
 	for (uint32_t i = 0; i < t->capacity; i++) {
 		t->ues[i].generation = (uint32_t)(rte_rand() & UE_ID_GENERATION_MASK);
-		t->ues[i].timer_slot = UE_NONE;
+		t->ues[i].expires = UE_NEVER;
 		t->ues[i].eid_next = i + 1 < t->capacity ? i + 1 : UE_NONE;
 	}
 	t->free_head = 0;
@@ -152,6 +154,17 @@ struct ue *ue_table_allocate(struct ue_table *t)
 	return ue;
 }
 
+static void unlink_timer(struct ue_table *t, struct ue *ue)
+{
+	if (ue->timer_previous != UE_NONE)
+		t->ues[ue->timer_previous].timer_next = ue->timer_next;
+	else
+		t->wheel[ue->timer_due % WHEEL_SLOTS] = ue->timer_next;
+	if (ue->timer_next != UE_NONE)
+		t->ues[ue->timer_next].timer_previous = ue->timer_previous;
+	ue->timer_linked = false;
+}
+
 static void unindex_eid(struct ue_table *t, struct ue *ue)
 {
 	uint32_t *link = &t->eid_heads[hash16(t, ue->eid, ue->eid) & t->eid_mask];
@@ -168,7 +181,9 @@ void ue_table_release(struct ue_table *t, struct ue *ue)
 {
 	uint32_t slot = slot_of(t, ue);
 
-	ue_table_disarm(t, ue);
+	ue->expires = UE_NEVER;
+	if (ue->timer_linked)
+		unlink_timer(t, ue);
 	if (ue->eid_indexed)
 		unindex_eid(t, ue);
 	ue_table_write_begin(ue);
@@ -197,6 +212,15 @@ struct ue *ue_table_find(struct ue_table *t, uint64_t au_ue_id)
 	if (ue->state == UE_FREE || ue->generation != (au_ue_id & UE_ID_GENERATION_MASK))
 		return NULL;
 	return ue;
+}
+
+void ue_table_prefetch(const struct ue_table *t, uint64_t au_ue_id)
+{
+	const struct ue *ue = &t->ues[RTE_MIN(ue_id_slot(au_ue_id), t->capacity - 1)];
+
+	rte_prefetch0(ue);
+	rte_prefetch0((const uint8_t *)ue + RTE_CACHE_LINE_SIZE);
+	rte_prefetch0((const uint8_t *)ue + 2 * RTE_CACHE_LINE_SIZE);
 }
 
 uint64_t ue_table_id(const struct ue_table *t, const struct ue *ue)
@@ -354,33 +378,41 @@ bool ue_table_rand_seen(const struct ue_table *t, const uint8_t rand_ue[16], con
 
 /* ---------------------------------------------------------------- timers */
 
-void ue_table_arm(struct ue_table *t, struct ue *ue, uint64_t expires)
+static void link_timer(struct ue_table *t, struct ue *ue, uint64_t due)
 {
-	uint32_t slot = slot_of(t, ue);
+	uint32_t *head = &t->wheel[due % WHEEL_SLOTS];
 
-	ue_table_disarm(t, ue);
-	if (expires < t->wheel_tick)
-		expires = t->wheel_tick;
-	ue->expires = expires;
-	ue->timer_slot = (uint32_t)(expires % WHEEL_SLOTS);
+	ue->timer_due = due;
 	ue->timer_previous = UE_NONE;
-	ue->timer_next = t->wheel[ue->timer_slot];
-	if (ue->timer_next != UE_NONE)
-		t->ues[ue->timer_next].timer_previous = slot;
-	t->wheel[ue->timer_slot] = slot;
+	ue->timer_next = *head;
+	if (*head != UE_NONE)
+		t->ues[*head].timer_previous = slot_of(t, ue);
+	*head = slot_of(t, ue);
+	ue->timer_linked = true;
 }
 
-void ue_table_disarm(struct ue_table *t, struct ue *ue)
+/* Where the wheel looks next at a context that expires then: a round ahead at most. */
+static uint64_t due_of(const struct ue_table *t, uint64_t expires)
 {
-	if (ue->timer_slot == UE_NONE)
+	return RTE_MIN(expires, t->wheel_tick + WHEEL_SLOTS - 1);
+}
+
+/* A context that is armed again, later, as happens at every step of an attach, stays where it is in
+ * the wheel, whose look at it comes too early then and moves it on: its neighbours, most likely out
+ * of the cache, are touched once and not at every step. */
+void ue_table_arm(struct ue_table *t, struct ue *ue, uint64_t expires)
+{
+	ue->expires = RTE_MAX(expires, t->wheel_tick);
+	if (ue->timer_linked && ue->timer_due <= ue->expires)
 		return;
-	if (ue->timer_previous != UE_NONE)
-		t->ues[ue->timer_previous].timer_next = ue->timer_next;
-	else
-		t->wheel[ue->timer_slot] = ue->timer_next;
-	if (ue->timer_next != UE_NONE)
-		t->ues[ue->timer_next].timer_previous = ue->timer_previous;
-	ue->timer_slot = UE_NONE;
+	if (ue->timer_linked)
+		unlink_timer(t, ue);
+	link_timer(t, ue, due_of(t, ue->expires));
+}
+
+void ue_table_disarm(struct ue *ue)
+{
+	ue->expires = UE_NEVER;
 }
 
 unsigned int ue_table_expired(struct ue_table *t, uint64_t tick, struct ue **expired,
@@ -388,27 +420,24 @@ unsigned int ue_table_expired(struct ue_table *t, uint64_t tick, struct ue **exp
 {
 	unsigned int found = 0, visited = 0;
 
-	/* A context whose turn is a later round of the wheel is passed over; visits are bounded so
-	 * that a crowded slot is finished in the next call. */
-	while (t->wheel_tick <= tick) {
-		uint32_t slot = t->wheel[t->wheel_tick % WHEEL_SLOTS];
+	/* Visits are bounded: what is left of a crowded slot is for the next call. */
+	for (; t->wheel_tick <= tick; t->wheel_tick++) {
+		uint32_t *head = &t->wheel[t->wheel_tick % WHEEL_SLOTS];
 
-		while (slot != UE_NONE) {
-			struct ue *ue = &t->ues[slot];
+		while (*head != UE_NONE) {
+			struct ue *ue = &t->ues[*head];
 
-			slot = ue->timer_next;
-			if (ue->expires > tick) {
-				visited++;
-				continue;
-			}
-			if (found == n)
+			if (found == n || visited++ == VISITS * n)
 				return found;
-			ue_table_disarm(t, ue);
-			expired[found++] = ue;
+			unlink_timer(t, ue);
+			if (ue->expires <= tick) {
+				ue->expires = UE_NEVER;
+				expired[found++] = ue;
+			} else if (ue->expires != UE_NEVER) {
+				/* Beyond this slot, or this loop would meet it again. */
+				link_timer(t, ue, due_of(t, ue->expires));
+			}
 		}
-		t->wheel_tick++;
-		if (visited >= 4 * n)
-			return found;
 	}
 	return found;
 }

@@ -16,6 +16,7 @@
 #include "crypto/crypto.h"
 #include "sec/sec.h"
 #include "net/net.h"
+#include "pki/trust.h"
 
 /* The states of a UE context, in the order in which an attach passes through them. */
 enum ue_state {
@@ -32,6 +33,7 @@ enum ue_state {
 const char *ue_state_name(enum ue_state state);
 
 enum { UE_CAPABILITY_MAX = 8, UE_NONE = UINT32_MAX };
+#define UE_NEVER UINT64_MAX
 
 /* AU UE id: shard, slot and generation, so that a lookup is an index and an old id is known. */
 #define UE_ID_SHARD_SHIFT     56
@@ -60,12 +62,13 @@ struct ue_half_open {
 	uint8_t sk_au[CRYPTO_SCALAR_SIZE]; /* secret */
 	uint8_t pk_au[CRYPTO_POINT_SIZE];
 	uint8_t au_signature[CRYPTO_SIGNATURE_SIZE];
-	uint8_t device_key[CRYPTO_POINT_SIZE];	     /* of Cert_eUICC */
-	uint8_t cert_euicc_hash[CRYPTO_DIGEST_SIZE]; /* SHA-256 of its DER */
-	uint8_t curve;				     /* enum crypto_curve */
-	uint8_t cert_euicc_verified; /* its issuer was known in step 1 and the signature held */
-	uint8_t epoch;		     /* of the trust snapshot that Cert_AU came from */
-	int16_t cross;		     /* which cross-certificate the UE was given */
+	uint8_t device_key[CRYPTO_POINT_SIZE];	   /* of Cert_eUICC */
+	uint8_t fingerprint[SEC_FINGERPRINT_SIZE]; /* of Cert_eUICC */
+	/* Cert_eUICC's issuer, when it was known in step 1 and had signed it; in the snapshot */
+	const struct pki_issuer *eum;
+	uint8_t curve; /* enum crypto_curve */
+	uint8_t epoch; /* of the trust snapshot that Cert_AU and eum are of */
+	int16_t cross; /* which cross-certificate the UE was given */
 };
 
 /* What lives from step 6 on. */
@@ -96,10 +99,11 @@ struct ue {
 	uint8_t rand_ue[16];
 
 	/* timer wheel */
-	uint64_t expires; /* tick */
+	uint64_t expires;   /* tick; UE_NEVER: not armed */
+	uint64_t timer_due; /* tick at which the wheel looks at it, at or before expires */
 	uint32_t timer_next, timer_previous;
-	uint32_t timer_slot; /* UE_NONE: not armed */
-	uint32_t eid_next;   /* chain of the EID index; free list when UE_FREE */
+	bool timer_linked;
+	uint32_t eid_next; /* chain of the EID index; free list when UE_FREE */
 	bool eid_indexed;
 
 	union {
@@ -132,6 +136,8 @@ struct ue *ue_table_allocate(struct ue_table *t);
 /* Back to the free list: timers off, indexes cleaned, secrets wiped, generation advanced. */
 void ue_table_release(struct ue_table *t, struct ue *ue);
 struct ue *ue_table_find(struct ue_table *t, uint64_t au_ue_id);
+/* Brings the context that ue_table_find would give into the cache. */
+void ue_table_prefetch(const struct ue_table *t, uint64_t au_ue_id);
 uint64_t ue_table_id(const struct ue_table *t, const struct ue *ue);
 /* The context in a slot whatever its generation; NULL when it is free. */
 struct ue *ue_table_slot(struct ue_table *t, uint32_t slot);
@@ -157,7 +163,7 @@ uint32_t ue_table_find_rand(struct ue_table *t, const uint8_t rand_ue[16], const
 			    uint64_t tick);
 
 void ue_table_arm(struct ue_table *t, struct ue *ue, uint64_t expires);
-void ue_table_disarm(struct ue_table *t, struct ue *ue);
+void ue_table_disarm(struct ue *ue);
 /* Up to n contexts whose timers expired at or before tick; they are disarmed. Bounded work a call.
  */
 unsigned int ue_table_expired(struct ue_table *t, uint64_t tick, struct ue **expired,

@@ -49,8 +49,7 @@ static struct au_job *job_take(struct au_worker *w, const struct worker_record *
 
 	if (w->jobs_free > 0)
 		w->jobs_free--;
-	memset(job, 0, offsetof(struct au_job, verifies));
-	job->buffer_len = 0;
+	memset(job, 0, offsetof(struct au_job, buffer));
 	job->epoch = (uint8_t)w->trust->epoch;
 	job->an = r->an;
 	job->an_ue_id = r->record.an_ue_id;
@@ -83,7 +82,7 @@ static void job_to_crypto(struct au_worker *w, struct au_job *job)
 			return;
 	}
 	count(w, AU_COUNT_CRYPTO_RING_FULL);
-	wipe(job->sk_au, sizeof(job->sk_au));
+	au_job_wipe(job);
 	job->kind = AU_JOB_REFUSE;
 	job->cause = WIRE_CAUSE_CONGESTION;
 	job_to_control(w, job);
@@ -110,7 +109,6 @@ static void refuse(struct au_worker *w, const struct worker_record *r, struct au
 		count_cause(w, cause);
 		return;
 	}
-	wipe(job->sk_au, sizeof(job->sk_au));
 	job->kind = AU_JOB_REFUSE;
 	job->nas_type = nas_type;
 	job->cause = (uint8_t)cause;
@@ -275,8 +273,8 @@ static enum wire_cause prepare_attach(struct au_worker *w, const struct wire_mes
 		if (cause != WIRE_CAUSE_NONE)
 			return cause;
 		add_verify_cert(job, cert, eum->key, NULL, WIRE_CAUSE_SIGNATURE_EUICC);
-		job->cert_euicc_verified = 1;
 	}
+	job->eum = eum;
 	uint8_t signed_data[32];
 
 	memcpy(signed_data, job->rand_ue, 16);
@@ -290,6 +288,7 @@ static enum wire_cause prepare_attach(struct au_worker *w, const struct wire_mes
 	job->cross = (int16_t)choose_cross(w, m, eum, cert->curve);
 	job->sign_key = w->trust->au[cert->curve].sign_key;
 	memcpy(job->device_key, cert->public_key, CRYPTO_POINT_SIZE);
+	sec_fingerprint(w->sec, w->shared->fingerprint_key, cert->der, job->fingerprint);
 	return WIRE_CAUSE_NONE;
 }
 
@@ -315,9 +314,9 @@ static void on_attach_request(struct au_worker *w, const struct worker_record *r
 		return;
 	}
 	memcpy(job->rand_ue, m->ie[WIRE_IE_RAND_UE].p, sizeof(job->rand_ue));
-	job->cert_euicc = au_job_keep(job, m->ie[WIRE_IE_CERT_EUICC]);
 
-	enum wire_cause cause = cause_of(pki_cert_parse(&cert, job->cert_euicc));
+	struct span der = au_job_keep(job, m->ie[WIRE_IE_CERT_EUICC]);
+	enum wire_cause cause = cause_of(pki_cert_parse(&cert, der));
 
 	if (cause == WIRE_CAUSE_NONE && !cert.has_eid)
 		cause = WIRE_CAUSE_CERT_EID;
@@ -391,18 +390,27 @@ static enum wire_cause prepare_unknown_chain(struct au_worker *w, struct au_job 
 	return WIRE_CAUSE_NONE;
 }
 
-/* The three certificates of step 5. */
+/* The three certificates of step 5, of which Cert_eUICC is the one of step 1. */
 static enum wire_cause prepare_chain(struct au_worker *w, const struct wire_message *m,
 				     const struct ue_half_open *h, struct au_job *job)
 {
 	struct pki_cert euicc, eum, subca;
 	bool has_subca = wire_has(m, WIRE_IE_CERT_EUM_SUBCA);
+	struct span issuer_der = m->ie[has_subca ? WIRE_IE_CERT_EUM_SUBCA : WIRE_IE_CERT_EUM];
 	enum pki_error e;
 
+	/* A known issuer, octet for octet: step 1 checked and verified all there is, and by the
+	 * same lists. */
+	if (h->eum && h->epoch == w->trust->epoch && span_equal(h->eum->cert.der, issuer_der))
+		return WIRE_CAUSE_NONE;
+
+	struct span cert_euicc = au_job_keep(job, m->ie[WIRE_IE_CERT_EUICC]);
+
 	job->cert_eum = au_job_keep(job, m->ie[WIRE_IE_CERT_EUM]);
+	job->cert_subca = span_make(NULL, 0);
 	if (has_subca)
 		job->cert_subca = au_job_keep(job, m->ie[WIRE_IE_CERT_EUM_SUBCA]);
-	e = pki_cert_parse(&euicc, job->cert_euicc);
+	e = pki_cert_parse(&euicc, cert_euicc);
 	if (e == PKI_OK)
 		e = pki_cert_parse(&eum, job->cert_eum);
 	if (e == PKI_OK && has_subca)
@@ -414,13 +422,11 @@ static enum wire_cause prepare_chain(struct au_worker *w, const struct wire_mess
 
 	if (cause != WIRE_CAUSE_NONE)
 		return cause;
-	const struct pki_cert *issuer = has_subca ? &subca : &eum;
 	const struct pki_issuer *known = pki_trust_find_eum(w->trust->pki, euicc.aki, euicc.issuer);
 
-	/* A known EUM that is sent octet for octet needs no second verification. */
-	if (known && span_equal(known->cert.der, issuer->der)) {
+	if (known && span_equal(known->cert.der, issuer_der)) {
 		cause = check_issued(w, &euicc, &known->cert);
-		if (cause == WIRE_CAUSE_NONE && !h->cert_euicc_verified)
+		if (cause == WIRE_CAUSE_NONE)
 			add_verify_cert(job, &euicc, known->key, NULL, WIRE_CAUSE_SIGNATURE_EUICC);
 		return cause;
 	}
@@ -432,15 +438,16 @@ static enum wire_cause prepare_response(struct au_worker *w, const struct wire_m
 {
 	const struct ue_half_open *h = &view->half_open;
 	struct span pk_ue = m->ie[WIRE_IE_PK_UE];
-	uint8_t signed_data[16 + 65];
+	uint8_t signed_data[16 + 65], fingerprint[SEC_FINGERPRINT_SIZE];
 
 	if (memcmp(m->ie[WIRE_IE_RAND_AU].p, h->rand_au, sizeof(h->rand_au)) != 0)
 		return WIRE_CAUSE_RAND_MISMATCH;
 	if (pk_ue.p[0] != 0x04)
 		return WIRE_CAUSE_PK_UE;
-	job->cert_euicc = au_job_keep(job, m->ie[WIRE_IE_CERT_EUICC]);
-	job->hash_must_match = 1;
-	memcpy(job->expected_hash, h->cert_euicc_hash, sizeof(job->expected_hash));
+	sec_fingerprint(w->sec, w->shared->fingerprint_key, m->ie[WIRE_IE_CERT_EUICC], fingerprint);
+	if (!equal_ct(fingerprint, h->fingerprint, sizeof(fingerprint)))
+		return WIRE_CAUSE_CERT_CHANGED;
+
 	enum wire_cause cause = prepare_chain(w, m, h, job);
 
 	if (cause != WIRE_CAUSE_NONE)
@@ -579,15 +586,9 @@ static void on_record(struct au_worker *w, const struct worker_record *r)
 
 static void on_datagram(struct au_worker *w, const struct net_datagram *d)
 {
-	int an = au_an_find(w->shared->an_index, &d->from.addr);
-	struct worker_record r = {.peer = d->from};
+	struct worker_record r = {.peer = d->from, .an = (uint16_t)d->source};
 	struct wire_reader reader;
 
-	if (an < 0) {
-		count_cause(w, WIRE_CAUSE_AN_UNKNOWN);
-		return;
-	}
-	r.an = (uint16_t)an;
 	count(w, AU_COUNT_DATAGRAMS);
 	if (wire_reader_open(&reader, d->payload) == WIRE_CAUSE_NONE)
 		while (wire_reader_next(&reader, &r.record))
@@ -598,14 +599,14 @@ static void on_datagram(struct au_worker *w, const struct net_datagram *d)
 
 /* ---------------------------------------------------------------- packets */
 
-bool worker_known_source(void *arg, const struct net_addr *source)
+int worker_find_source(void *arg, const struct net_addr *source)
 {
 	struct au_worker *w = arg;
+	int an = au_an_find(w->shared->an_index, source);
 
-	if (au_an_find(w->shared->an_index, source) >= 0)
-		return true;
-	count_cause(w, WIRE_CAUSE_AN_UNKNOWN);
-	return false;
+	if (an < 0)
+		count_cause(w, WIRE_CAUSE_AN_UNKNOWN);
+	return an;
 }
 
 static void handle_packets(struct au_worker *w, struct worker_queue *q, struct rte_mbuf **packets,

@@ -29,6 +29,7 @@ struct au_worker {
 	struct au_worker_config config;
 	unsigned int n_queues;
 	struct worker_queue queues[WORKER_QUEUES_MAX];
+	struct sec *sec;
 	const struct au_trust *trust; /* of this poll */
 	int64_t now;		      /* unix time, seconds */
 	uint64_t tsc;
@@ -50,7 +51,7 @@ struct worker_record {
 	uint16_t an;
 };
 
-/* "Dropped at the first look": arg is the worker. */
-bool worker_known_source(void *arg, const struct net_addr *source);
+/* The AN's index, or -1: dropped at the first look. arg is the worker. */
+int worker_find_source(void *arg, const struct net_addr *source);
 
 #endif

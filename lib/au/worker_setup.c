@@ -13,9 +13,16 @@ struct au_worker *au_worker_create(struct au_shared *shared, const struct au_wor
 	struct au_worker *w =
 		rte_zmalloc_socket("au_worker", sizeof(*w), RTE_CACHE_LINE_SIZE, config->numa_node);
 
-	if (w) {
-		w->shared = shared;
-		w->config = *config;
+	const char *why;
+
+	if (!w)
+		return NULL;
+	w->shared = shared;
+	w->config = *config;
+	w->sec = sec_create(&why);
+	if (!w->sec) {
+		rte_free(w);
+		return NULL;
 	}
 	return w;
 }
@@ -36,7 +43,7 @@ bool au_worker_add_queue(struct au_worker *w, unsigned int nif, uint16_t queue,
 		.max_fragments = FRAGMENTED_MAX,
 		.fragment_ms = FRAGMENT_MS,
 		.numa_node = w->config.numa_node,
-		.known_source = worker_known_source,
+		.find_source = worker_find_source,
 		.arg = w,
 	});
 	if (q->rx)
@@ -50,6 +57,7 @@ void au_worker_destroy(struct au_worker *w)
 		return;
 	for (unsigned int i = 0; i < w->n_queues; i++)
 		net_rx_destroy(w->queues[i].rx);
+	sec_destroy(w->sec);
 	rte_free(w);
 }
 

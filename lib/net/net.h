@@ -81,6 +81,7 @@ struct net_datagram {
 	struct span payload;   /* in mbuf */
 	struct net_peer from;
 	uint16_t local_port; /* ours, host order */
+	int source;	     /* what find_source said of from.addr */
 };
 
 /* ---------------------------------------------------------------- receiving */
@@ -94,9 +95,9 @@ struct net_rx_config {
 	unsigned int max_fragments; /* datagrams under reassembly at a time; 0: refuse fragments */
 	unsigned int fragment_ms;   /* how long their fragments may take */
 	int numa_node;
-	/* Asked before reassembly and checksums: false drops the packet (UNKNOWN_SOURCE). NULL:
-	 * all. */
-	bool (*known_source)(void *arg, const struct net_addr *source);
+	/* Asked before reassembly and checksums: below 0 drops the packet (UNKNOWN_SOURCE), all
+	 * else goes with the datagram. NULL: everybody is 0. */
+	int (*find_source)(void *arg, const struct net_addr *source);
 	void *arg;
 };
 

@@ -47,6 +47,7 @@ struct packet {
 	uint8_t protocol;
 	bool v6;
 	struct net_addr source, destination;
+	int known_as; /* what find_source said of the source */
 };
 
 static const struct {
@@ -347,9 +348,11 @@ static bool linearise(struct net_rx *rx, struct packet *p)
 	return true;
 }
 
-static bool source_known(const struct net_rx *rx, const struct packet *p)
+static bool source_known(const struct net_rx *rx, struct packet *p)
 {
-	return !rx->config.known_source || rx->config.known_source(rx->config.arg, &p->source);
+	if (rx->config.find_source)
+		p->known_as = rx->config.find_source(rx->config.arg, &p->source);
+	return p->known_as >= 0;
 }
 
 /* Hands a fragment to the table. True: the datagram is whole, and p->mbuf is it, in one segment;
@@ -559,6 +562,7 @@ static bool parse_udp(struct net_rx *rx, struct packet *p, struct net_datagram *
 				      .addr = p->source,
 				      .local = p->destination};
 	out->local_port = port;
+	out->source = p->known_as;
 	return true;
 }
 
