@@ -210,7 +210,6 @@ Test(config, what_is_given_is_taken)
 			  "ports:\n"
 			  "  - device: \"0000:17:00.0\"\n"
 			  "    ipv4: 192.0.2.1/24\n"
-			  "    ipv4-gateway: 192.0.2.254\n"
 			  "    ipv6: 2001:db8::1/64\n"
 			  "    vlan: 100\n"
 			  "    mtu: 9000\n"
@@ -376,7 +375,7 @@ Test(config, hostile_yaml_is_refused_without_harm)
 Test(config, an_unknown_key_is_refused_at_its_own_line)
 {
 	refuse(0, "", "udp_port: 1\n", 15, "unknown key 'udp_port'", "udp-port");
-	refuse(7, "    ipv4: 192.0.2.1/24\n    ip4: x", "", 8, "unknown key 'ip4'", "ipv4-gateway");
+	refuse(7, "    ipv4: 192.0.2.1/24\n    ip4: x", "", 8, "unknown key 'ip4'", "ipv4, ipv6");
 	refuse(3, "  - {lcore: 1, stages: [worker, crypto, control], cpu: 2}", "", 3,
 	       "unknown key 'cpu'", "lcore, stages");
 	refuse(0, "", "ue:\n  max: 10\n  maximum: 5\n", 17, "unknown key 'maximum'",
@@ -505,17 +504,6 @@ Test(config, port_addresses_are_checked)
 	refuse(7, "    ipv6: ff02::1/64", "", 7, "'ff02::1/64'", "2001:db8::1/64");
 	refuse(7, "    vlan: 1", "", 5, "no address", "'ipv4', 'ipv6'");
 	refuse(7, "    ipv6: 2001:db8::1/64\n    mtu: 1000", "", 8, "1280", "raise");
-}
-
-Test(config, a_gateway_is_a_neighbour)
-{
-	refuse(7, "    ipv4: 192.0.2.1/24\n    ipv4-gateway: 192.0.3.254", "", 8, "not a neighbour",
-	       "router");
-	refuse(7, "    ipv4: 192.0.2.1/24\n    ipv4-gateway: 192.0.2.1", "", 8, "not a neighbour",
-	       "router");
-	refuse(7, "    ipv4: 192.0.2.1/24\n    ipv4-gateway: x", "", 8, "'x'", "192.0.2.254");
-	refuse(7, "    ipv6: 2001:db8::1/64\n    ipv4-gateway: 192.0.2.254", "", 8,
-	       "without 'ipv4'", "own address");
 }
 
 Test(config, promiscuous_is_true_or_false)

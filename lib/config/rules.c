@@ -300,17 +300,6 @@ static void check_lcores(struct loader *l)
 
 /* ---------------------------------------------------------------- ports */
 
-static bool same_network(const struct net_addr *a, const struct net_addr *b, unsigned int length)
-{
-	for (unsigned int bit = 0; bit < length; bit++) {
-		uint8_t mask = (uint8_t)(0x80 >> bit % 8);
-
-		if ((a->a[bit / 8] ^ b->a[bit / 8]) & mask)
-			return false;
-	}
-	return true;
-}
-
 /* An address that a host can have. */
 static bool is_unicast(const struct net_addr *a)
 {
@@ -321,21 +310,17 @@ static bool is_unicast(const struct net_addr *a)
 	return a->a[0] != 0xff && memcmp(a->a, none.a, 16) != 0;
 }
 
-static void check_port_address(struct loader *l, const char *path, const char *text, uint8_t family,
-			       struct net_addr *address, unsigned int *length)
+static void check_port_address(struct loader *l, const char *path, const char *text, uint8_t family)
 {
 	const char *example = family == 4 ? "192.0.2.1/24" : "2001:db8::1/64";
+	struct net_addr address;
+	unsigned int length;
 
-	address->family = 0;
-	if (!text)
-		return;
-	if (!strchr(text, '/') || !net_prefix_parse(text, address, length) ||
-	    address->family != family || !is_unicast(address)) {
+	if (text && (!strchr(text, '/') || !net_prefix_parse(text, &address, &length) ||
+		     address.family != family || !is_unicast(&address)))
 		config_problem(l, path,
 			       "'%s' is '%s'; give a host's address with prefix length, as in %s",
 			       path, text, example);
-		address->family = 0;
-	}
 }
 
 static void check_vdev(struct loader *l, unsigned int i)
@@ -372,8 +357,6 @@ static void check_port(struct loader *l, unsigned int i)
 	/* Each stage that sends has a queue of its own. */
 	unsigned int tx_queues = config_stage_count(c, CONFIG_STAGE_CONTROL);
 	char path[CONFIG_PATH_MAX];
-	struct net_addr ipv4, ipv6, gateway;
-	unsigned int length = 0, unused;
 
 	check_vdev(l, i);
 	check_promiscuous(l, i);
@@ -381,24 +364,8 @@ static void check_port(struct loader *l, unsigned int i)
 		if (strcmp(c->ports[j].device, p->device) == 0)
 			config_problem(l, path_of(path, "ports[%u].device", i),
 				       "'%s' is listed twice; list a device once", p->device);
-	check_port_address(l, path_of(path, "ports[%u].ipv4", i), p->ipv4, 4, &ipv4, &length);
-	if (p->ipv4_gateway) {
-		path_of(path, "ports[%u].ipv4-gateway", i);
-		if (!net_addr_parse(p->ipv4_gateway, &gateway) || gateway.family != 4)
-			config_problem(l, path,
-				       "'%s' is '%s'; give an IPv4 address, as in 192.0.2.254",
-				       path, p->ipv4_gateway);
-		else if (!p->ipv4)
-			config_problem(l, path,
-				       "a gateway without 'ipv4'; give the port's own address too");
-		else if (ipv4.family && (!same_network(&ipv4, &gateway, length) ||
-					 net_addr_equal(&ipv4, &gateway)))
-			config_problem(
-				l, path,
-				"'%s' is not a neighbour of %s; give a router in that network",
-				p->ipv4_gateway, p->ipv4);
-	}
-	check_port_address(l, path_of(path, "ports[%u].ipv6", i), p->ipv6, 6, &ipv6, &unused);
+	check_port_address(l, path_of(path, "ports[%u].ipv4", i), p->ipv4, 4);
+	check_port_address(l, path_of(path, "ports[%u].ipv6", i), p->ipv6, 6);
 	if (p->ipv6 && p->mtu < 1280)
 		config_problem(
 			l, path_of(path, "ports[%u].mtu", i),

@@ -134,7 +134,6 @@ static const cyaml_schema_field_t port_fields[] = {
 	TEXT("device", REQUIRED, struct config_port, device),
 	TEXT("vdev", OPTIONAL, struct config_port, vdev),
 	TEXT("ipv4", OPTIONAL, struct config_port, ipv4),
-	TEXT("ipv4-gateway", OPTIONAL, struct config_port, ipv4_gateway),
 	TEXT("ipv6", OPTIONAL, struct config_port, ipv6),
 	PORT_NUMBERS(X) CYAML_FIELD_BOOL("promiscuous", OPTIONAL, struct config_port, promiscuous),
 	CYAML_FIELD_END};
