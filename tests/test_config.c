@@ -601,7 +601,7 @@ Test(config, an_algorithm_is_listed_once)
 
 Test(config, the_backend_is_a_known_one)
 {
-	refuse(0, "", "crypto: {backend: quantum}\n", 15, "'quantum'", "auto or openssl");
+	refuse(0, "", "crypto: {backend: quantum}\n", 15, "'quantum'", "auto, ifma or openssl");
 }
 
 Test(config, half_open_contexts_are_part_of_all)

@@ -39,9 +39,10 @@ static struct {
 	uint8_t nas[WIRE_NAS_MAX];
 } sent[SENT_MAX];
 
-static void on_sent(void *arg, const uint8_t *nas, size_t n)
+static void on_sent(void *arg, struct device *d, const uint8_t *nas, size_t n)
 {
 	(void)arg;
+	cr_assert_not(d->waiting);
 	cr_assert_lt(sent_n, SENT_MAX);
 	memcpy(sent[sent_n].nas, nas, n);
 	sent[sent_n++].n = n;
@@ -98,7 +99,7 @@ static void setup(void)
 	issue_key_scalar(net.euicc.key, net.euicc_private);
 	for (unsigned int i = 0; i < 16; i++)
 		sscanf(&EID_TEXT[2 * i], "%2hhx", &net.eid[i]);
-	world.crypto = crypto_create("openssl", &why);
+	world.crypto = crypto_create("openssl", -1, &why);
 	world.sec = sec_create(&why);
 	cr_assert(world.crypto && world.sec, "%s", why);
 	world.now = time(NULL);
@@ -122,6 +123,7 @@ static void teardown(void)
 		free(all[i]->der);
 	}
 	free(net.cross.der);
+	device_world_fini(&world);
 	sec_destroy(world.sec);
 	crypto_destroy(world.crypto);
 }
@@ -348,6 +350,107 @@ static void run_to_secured(void)
 	give(nas, make_command(0x22, world.capability, nas, sizeof(nas)));
 	cr_assert_eq(ue.state, DEVICE_SECURED);
 	cr_assert_eq(uplink_type(sent_n - 1), WIRE_NAS_SECURITY_MODE_COMPLETE);
+}
+
+/* ---------------------------------------------------------------- many at a time */
+
+static unsigned int done_n;
+
+static void on_done(void *arg, struct device *d)
+{
+	(void)arg;
+	cr_assert_not(d->waiting);
+	done_n++;
+}
+
+Test(ue, tasks_wait_for_the_flush_or_for_a_full_batch)
+{
+	struct device others[3];
+
+	world.batch = 3;
+	world.done = on_done;
+	for (unsigned int i = 0; i < 3; i++)
+		others[i] = ue;
+	device_start(&world, &others[0]);
+	device_start(&world, &others[1]);
+	cr_expect_eq(sent_n, 0);
+	cr_expect(others[0].waiting);
+	device_flush(&world);
+	cr_expect_eq(sent_n, 2);
+	cr_expect_eq(done_n, 2);
+	device_flush(&world);
+	cr_expect_eq(done_n, 2, "nothing waits any more");
+	for (unsigned int i = 0; i < 3; i++) {
+		others[i] = ue;
+		device_start(&world, &others[i]);
+	}
+	cr_expect_eq(sent_n, 5, "a full batch does not wait");
+}
+
+Test(ue, a_message_for_a_waiting_device_is_dropped)
+{
+	struct request q;
+
+	device_start(&world, &ue);
+	make_request(&q);
+	world.batch = 2;
+	give_request(&q);
+	cr_expect(ue.waiting);
+	give_request(&q);
+	device_timer(&world, &ue);
+	cr_expect_eq(sent_n, 1);
+	device_flush(&world);
+	cr_expect_eq(sent_n, 2);
+	cr_expect_eq(ue.state, DEVICE_AUTHENTICATING);
+	agree(2, 2);
+}
+
+Test(ue, a_false_network_does_not_spoil_the_batch)
+{
+	struct device before = ue, after = ue;
+	struct request q;
+
+	device_start(&world, &ue);
+	make_request(&q);
+	world.batch = DEVICE_BATCH;
+	device_start(&world, &before);
+	q.signature[40] ^= 1;
+	give_request(&q);
+	device_start(&world, &after);
+	device_flush(&world);
+	cr_expect_eq(ue.state, DEVICE_REFUSED_NETWORK);
+	cr_expect_eq(ue.cause, WIRE_CAUSE_SIGNATURE_AU);
+	cr_expect_eq(before.state, DEVICE_ATTACHING);
+	cr_expect_eq(after.state, DEVICE_ATTACHING);
+	cr_expect_eq(sent_n, 4);
+}
+
+Test(ue, another_chain_is_checked_after_the_tasks_of_the_one_before)
+{
+	struct request q;
+
+	device_start(&world, &ue);
+	make_request(&q);
+	world.batch = DEVICE_BATCH;
+	give_request(&q);
+	cr_assert(ue.waiting);
+
+	struct device other = {.cert_euicc = ue.cert_euicc,
+			       .eid = ue.eid,
+			       .private_key = ue.private_key,
+			       .curve = ue.curve,
+			       .state = DEVICE_ATTACHING};
+	uint8_t nas[WIRE_NAS_MAX], spoiled[WIRE_NAS_MAX];
+
+	/* Cert_AU with another signature: not the chain of the memory. */
+	memcpy(spoiled, net.au.der, net.au.n);
+	spoiled[net.au.n - 1] ^= 1;
+	memcpy(other.rand_ue, ue.rand_ue, 16);
+	wire_set(&q.m, WIRE_IE_CERT_AU, spoiled, net.au.n);
+	device_handle(&world, &other, span_make(nas, wire_encode(&q.m, nas, sizeof(nas))));
+	cr_expect_eq(ue.state, DEVICE_AUTHENTICATING);
+	cr_expect_eq(other.state, DEVICE_REFUSED_NETWORK);
+	cr_expect_eq(other.cause, WIRE_CAUSE_CERT_AU);
 }
 
 /* ---------------------------------------------------------------- what goes right */

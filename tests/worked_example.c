@@ -497,7 +497,7 @@ int main(int argc, char **argv)
 	const char *why;
 	char *text = calloc(1, TEXT_MAX);
 
-	crypto = crypto_create(NULL, &why);
+	crypto = crypto_create(NULL, -1, &why);
 	if (!crypto || !e || !text)
 		die("out of memory");
 	if (argc == 2 && strcmp(argv[1], "new") == 0) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The storm: a schedule of arrivals, a table of UEs in flight, and the access nodes that carry
- * their messages. One thread; every message that arrives is handled before the next.
+ * their messages. One thread; every message that arrives is handled before the next, but for the
+ * public-key arithmetic, which the UEs of one turn of the loop do together.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@ enum {
 	SHADOW = UINT32_C(1) << 31, /* AN UE ids of replays: no UE of ours */
 	SLOT_BITS = 20,
 	SLOTS_MAX = 1 << SLOT_BITS,
-	SCAN = 256, /* slots whose timers are looked at in one turn */
+	SCAN_NS = 1000000, /* between looks at timers */
+	SCAN_PARTS = 64,   /* of the slots, one a look */
 	SETUP_MS = 500,
 	SETUP_TRIES = 20,
 	NONE = UINT32_MAX,
@@ -24,7 +26,8 @@ enum {
 
 /* One UE in flight. */
 struct attach {
-	struct device device;
+	struct device device; /* first: the device's callbacks find the rest by it */
+	enum device_state seen;
 	bool used;
 	uint8_t port;
 	uint16_t an;
@@ -51,8 +54,9 @@ struct storm {
 	struct sec_an_key *an_key;
 	struct attach *slots;
 	uint32_t n_slots, free_head, in_flight, scan;
-	struct attach *current; /* whose message is being handled */
+	uint64_t next_scan;
 	struct outgoing *outgoing;
+	unsigned int *dirty, n_dirty; /* those of outgoing that hold something */
 	bool *an_ready;
 	unsigned int ans_ready;
 	uint64_t now, start, next; /* next: number of the next arrival */
@@ -86,7 +90,6 @@ static void send_open(struct storm *s, unsigned int at)
 	if (o->writer.records > 0)
 		link_send(s->link, at / LINK_PORTS, at % LINK_PORTS, o->data, o->writer.length);
 	wire_writer_open(&o->writer, o->data, sizeof(o->data));
-	o->dirty = false;
 }
 
 static void send_record(struct storm *s, unsigned int an, unsigned int port,
@@ -108,16 +111,21 @@ static void send_record(struct storm *s, unsigned int an, unsigned int port,
 			return;
 		}
 	}
-	o->dirty = true;
-	if (!s->config->batch)
+	if (!s->config->batch) {
 		send_open(s, at);
+	} else if (!o->dirty) {
+		o->dirty = true;
+		s->dirty[s->n_dirty++] = at;
+	}
 }
 
 static void flush(struct storm *s)
 {
-	for (unsigned int at = 0; at < s->config->n_ans * LINK_PORTS; at++)
-		if (s->outgoing[at].dirty)
-			send_open(s, at);
+	for (unsigned int i = 0; i < s->n_dirty; i++) {
+		send_open(s, s->dirty[i]);
+		s->outgoing[s->dirty[i]].dirty = false;
+	}
+	s->n_dirty = 0;
 	link_flush(s->link);
 }
 
@@ -179,10 +187,10 @@ static void send_plain_detach(struct storm *s, const struct attach *a)
 }
 
 /* The device's send callback: every uplink NAS message passes here. */
-static void on_uplink(void *arg, const uint8_t *nas, size_t n)
+static void on_uplink(void *arg, struct device *device, const uint8_t *nas, size_t n)
 {
 	struct storm *s = arg;
-	struct attach *a = s->current;
+	struct attach *a = (struct attach *)device;
 	uint8_t copy[WIRE_NAS_MAX];
 	uint32_t id = an_ue_id_of(s, a);
 	bool plain = n > 2 && nas[1] == 0;
@@ -261,7 +269,7 @@ static uint64_t intended_time(const struct storm *s, uint64_t i)
 
 static void begin(struct storm *s, struct attach *a)
 {
-	s->current = a;
+	a->seen = DEVICE_ATTACHING;
 	a->timer = s->now + (uint64_t)(s->config->t3510_s * 1e9);
 	a->tries = 1;
 	a->au_ue_id = 0;
@@ -369,18 +377,14 @@ static void record_step(struct storm *s, struct attach *a, enum storm_step step)
 		hist_add(&s->result->steps[step], s->now - a->intended);
 }
 
-static void on_downlink_nas(struct storm *s, struct attach *a, const struct wire_record *r)
+/* After a message of the UE's, or its task: whether it has come a step further. */
+static void look_at(struct storm *s, struct attach *a)
 {
-	enum device_state before = a->device.state;
-
-	if (r->au_ue_id != 0)
-		a->au_ue_id = r->au_ue_id;
-	s->current = a;
-	device_handle(&s->world, &a->device, r->payload);
 	enum device_state after = a->device.state;
 
-	if (after == before)
+	if (after == a->seen)
 		return;
+	a->seen = after;
 	a->tries = 1; /* each timer has its own */
 	a->deadline = s->now + (uint64_t)(s->config->patience_s * 1e9);
 	a->timer = after == DEVICE_REGISTERED ? s->now + (uint64_t)(s->config->t3510_s * 1e9)
@@ -410,6 +414,21 @@ static void on_downlink_nas(struct storm *s, struct attach *a, const struct wire
 	default:
 		return;
 	}
+}
+
+static void on_done(void *arg, struct device *device)
+{
+	look_at(arg, (struct attach *)device);
+}
+
+static void on_downlink_nas(struct storm *s, struct attach *a, const struct wire_record *r)
+{
+	if (r->au_ue_id != 0)
+		a->au_ue_id = r->au_ue_id;
+	device_handle(&s->world, &a->device, r->payload);
+	/* A task may have been done on the way, and with it the UE. */
+	if (a->used && !a->device.waiting)
+		look_at(s, a);
 }
 
 static void on_context_setup(struct storm *s, struct attach *a, const struct wire_record *r)
@@ -532,7 +551,6 @@ static void on_datagram(void *arg, unsigned int an, unsigned int port, const uin
 
 static void on_timer(struct storm *s, struct attach *a)
 {
-	s->current = a;
 	if (a->device.state == DEVICE_IDLE) { /* its back-off is over */
 		begin(s, a);
 		return;
@@ -549,7 +567,10 @@ static void on_timer(struct storm *s, struct attach *a)
 
 static void scan_timers(struct storm *s)
 {
-	for (unsigned int i = 0; i < SCAN && i < s->n_slots; i++) {
+	if (s->now < s->next_scan)
+		return;
+	s->next_scan = s->now + SCAN_NS;
+	for (unsigned int i = 0; i < (s->n_slots + SCAN_PARTS - 1) / SCAN_PARTS; i++) {
 		struct attach *a = &s->slots[s->scan];
 
 		s->scan = (s->scan + 1) % s->n_slots;
@@ -633,12 +654,14 @@ static void loop(struct storm *s, volatile int *stop)
 		unsigned int done = link_poll(s->link, s->now, on_datagram, s);
 
 		s->now = clock_ns();
-		for (unsigned int i = 0; i < 32 && due(s); i++, done++)
+		for (unsigned int i = 0; i < DEVICE_BATCH && due(s); i++, done++)
 			if (s->in_flight >= s->config->max_in_flight || !arrive(s)) {
 				s->full = s->now;
 				break;
 			}
+		device_flush(&s->world);
 		scan_timers(s);
+		device_flush(&s->world);
 		flush(s);
 		uint64_t now = clock_ns();
 
@@ -677,12 +700,14 @@ static bool prepare(struct storm *s, const char **why)
 	w->cert_subca = fleet_cert_subca(c->fleet);
 	w->memo_off = c->memo_off;
 	w->send = on_uplink;
+	w->done = on_done;
+	w->batch = DEVICE_BATCH;
 	w->arg = s;
 	memcpy(w->capability, c->capability, sizeof(w->capability));
 	*why = "the fleet's CI certificate is not usable: has it expired?";
 	if (!device_world_init(w, fleet_cert_ci(c->fleet)))
 		return false;
-	w->crypto = crypto_create(c->backend, why);
+	w->crypto = crypto_create(c->backend, -1, why);
 	w->sec = w->crypto ? sec_create(why) : NULL;
 	if (!w->sec)
 		return false;
@@ -691,8 +716,9 @@ static bool prepare(struct storm *s, const char **why)
 	s->n_slots = c->max_in_flight;
 	s->slots = calloc(s->n_slots, sizeof(*s->slots));
 	s->outgoing = calloc(c->n_ans * LINK_PORTS, sizeof(*s->outgoing));
+	s->dirty = calloc(c->n_ans * LINK_PORTS, sizeof(*s->dirty));
 	s->an_ready = calloc(c->n_ans, sizeof(*s->an_ready));
-	if (!s->an_key || !s->slots || !s->outgoing || !s->an_ready)
+	if (!s->an_key || !s->slots || !s->outgoing || !s->dirty || !s->an_ready)
 		return false;
 	for (uint32_t i = 0; i < s->n_slots; i++)
 		s->slots[i].next_free = i + 1 < s->n_slots ? i + 1 : NONE;
@@ -719,11 +745,13 @@ bool storm_run(const struct storm_config *config, struct link *link, volatile in
 		loop(&s, stop);
 		linger(&s);
 	}
+	device_world_fini(&s.world);
 	sec_an_key_destroy(s.an_key);
 	sec_destroy(s.world.sec);
 	crypto_destroy(s.world.crypto);
 	free(s.slots);
 	free(s.outgoing);
+	free(s.dirty);
 	free(s.an_ready);
 	return ok;
 }

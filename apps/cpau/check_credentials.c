@@ -126,7 +126,7 @@ static void check_key_modes(struct check *c)
 static void check_libraries(struct check *c)
 {
 	const char *why;
-	struct crypto *crypto = crypto_create(c->config->crypto_backend, &why);
+	struct crypto *crypto = crypto_create(c->config->crypto_backend, -1, &why);
 	struct sec *sec;
 
 	if (crypto)

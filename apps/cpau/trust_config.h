@@ -31,6 +31,7 @@ static inline struct pki_trust_config trust_config(const struct config *config, 
 		.eid_deny_list = k->eid_deny_list,
 		.max_learned_eums = k->max_learned_eums,
 		.crypto_backend = config->crypto_backend,
+		.key_table_octets = (size_t)config->key_table_kib << 10,
 		.now = now,
 	};
 }

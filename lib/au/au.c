@@ -38,7 +38,7 @@ static struct au_trust *trust_wrap(struct au *au, struct pki_trust *pki, unsigne
 {
 	struct au_trust *t = calloc(1, sizeof(*t));
 	const char *why, *backend = au->shared.config->crypto_backend;
-	struct crypto *c = crypto_create("openssl", &why);
+	struct crypto *c = crypto_create("openssl", -1, &why);
 
 	if (!t || !c) {
 		pki_trust_free(pki);
@@ -508,13 +508,18 @@ void au_destroy(struct au *au)
 
 /* ---------------------------------------------------------------- running */
 
-static unsigned int poll_stage(const struct au_stage *s)
+/* *more: a worker of this turn took as much as it can at a time, so that there may be more. */
+static unsigned int poll_stage(const struct au_stage *s, bool *more)
 {
+	unsigned int done;
+
 	switch (s->kind) {
 	case CONFIG_STAGE_WORKER:
-		return au_worker_poll(s->context);
+		done = au_worker_poll(s->context);
+		*more |= done >= NET_BURST;
+		return done;
 	case CONFIG_STAGE_CRYPTO:
-		return au_crypto_poll(s->context);
+		return au_crypto_poll(s->context, *more);
 	default:
 		return au_control_poll(s->context);
 	}
@@ -536,9 +541,10 @@ struct au_counters *au_stage_counters(const struct au_stage *s)
 static bool poll_lcore(struct au_lcore *l)
 {
 	uint64_t begin = l->last, busy = 0;
+	bool more = false;
 
 	for (unsigned int i = 0; i < l->n_stages; i++) {
-		unsigned int done = poll_stage(&l->stages[i]);
+		unsigned int done = poll_stage(&l->stages[i], &more);
 		uint64_t now = rte_rdtsc();
 
 		if (done > 0) {

@@ -14,9 +14,12 @@
 /* RAND_UE || RAND_AU || PK_AU (65 octets), what AU_Signature is over. */
 enum { AU_SIGNED_SIZE = 16 + 16 + 65 };
 
+enum { PATIENCE = 8 /* turns of the lcore, of a burst of packets each */ };
+
 struct au_crypto {
 	struct au_shared *shared;
 	struct rte_ring *in;
+	unsigned int waited; /* turns, for a full burst */
 	struct crypto *backend;
 	struct au_counters counters;
 
@@ -173,9 +176,18 @@ void au_crypto_run(struct au_crypto *c, struct au_job **jobs, unsigned int n)
 	au_count(&c->counters.events[AU_COUNT_CRYPTO_JOBS], n);
 }
 
-unsigned int au_crypto_poll(struct au_crypto *c)
+unsigned int au_crypto_poll(struct au_crypto *c, bool more_coming)
 {
 	struct au_job *jobs[AU_BURST];
+
+	/* The more operations at a time, the cheaper each. But a flood of messages that are no jobs
+	 * must not hold up those that are. */
+	if (more_coming && c->waited < PATIENCE && rte_ring_count(c->in) < AU_BURST) {
+		c->waited++;
+		return 0;
+	}
+	c->waited = 0;
+
 	unsigned int n = rte_ring_dequeue_burst(c->in, (void **)jobs, AU_BURST, NULL);
 
 	if (n == 0)
@@ -203,7 +215,7 @@ struct au_crypto *au_crypto_create(struct au_shared *shared, unsigned int index,
 		return NULL;
 	c->shared = shared;
 	c->in = shared->crypto_rings[index];
-	c->backend = crypto_create(shared->config->crypto_backend, why);
+	c->backend = crypto_create(shared->config->crypto_backend, numa_node, why);
 	if (!c->backend) {
 		rte_free(c);
 		return NULL;

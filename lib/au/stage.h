@@ -21,7 +21,7 @@
 #include "cn/cn.h"
 
 enum {
-	AU_BURST = 64,	      /* packets or jobs a poll */
+	AU_BURST = 128,	      /* packets or jobs a poll */
 	AU_EPOCHS = 8,	      /* trust snapshots alive at once */
 	AU_TICKS_PER_S = 100, /* timer resolution 10 ms */
 };
@@ -136,8 +136,9 @@ struct au_crypto;
 struct au_crypto *au_crypto_create(struct au_shared *shared, unsigned int index, int numa_node,
 				   const char **why);
 void au_crypto_destroy(struct au_crypto *c);
-/* Returns the number of jobs handled. */
-unsigned int au_crypto_poll(struct au_crypto *c);
+/* Returns the number of jobs handled. more_coming: a worker on the same lcore will bring more in
+ * its next turn; then jobs wait, for a few turns at most, until they fill a burst. */
+unsigned int au_crypto_poll(struct au_crypto *c, bool more_coming);
 /* The arithmetic alone: runs the programmes of n jobs (n <= AU_BURST). */
 void au_crypto_run(struct au_crypto *c, struct au_job **jobs, unsigned int n);
 struct au_counters *au_crypto_counters(struct au_crypto *c);

@@ -127,7 +127,8 @@ struct config {
 
 	struct config_credentials credentials;
 
-	char *crypto_backend; /* "auto", "openssl" */
+	char *crypto_backend;	    /* "auto", or a name of lib/crypto */
+	unsigned int key_table_kib; /* for the tables of a CA's or EUM's key */
 
 	struct config_nas nas;
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "config/internal.h"
+#include "crypto/crypto.h"
 
 enum {
 	DNN_MAX = 62,
@@ -636,16 +637,22 @@ static void check_nas(struct loader *l)
 
 static void check_backend(struct loader *l)
 {
-	static const char *const known[] = {"auto", "openssl"};
 	struct config *c = &l->document->config;
+	char known[128] = "auto";
+	const char *name;
 
 	if (!c->crypto_backend)
-		set_text(&c->crypto_backend, known[0]);
-	for (unsigned int i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strcmp(c->crypto_backend, known[i]) == 0)
+		set_text(&c->crypto_backend, known);
+	if (strcmp(c->crypto_backend, "auto") == 0)
+		return;
+	for (unsigned int i = 0; (name = crypto_backend_at(i)) != NULL; i++) {
+		if (strcmp(c->crypto_backend, name) == 0)
 			return;
-	config_problem(l, "crypto.backend", "'crypto.backend' is '%s'; give auto or openssl",
-		       c->crypto_backend);
+		snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s",
+			 crypto_backend_at(i + 1) ? ", " : " or ", name);
+	}
+	config_problem(l, "crypto.backend", "'crypto.backend' is '%s'; give %s", c->crypto_backend,
+		       known);
 }
 
 static void check_ue(struct loader *l)

@@ -15,6 +15,7 @@ enum { STRING_MAX = 4096, TEXT_MAX = 255 };
 	X("mbufs", mbufs, 1024, 16777216, 32768, " buffers")
 #define CREDENTIALS_NUMBERS(X) \
 	X("max-learned-eums", credentials.max_learned_eums, 0, 65536, 1024, " EUMs")
+#define CRYPTO_NUMBERS(X) X("key-table-kib", key_table_kib, 52, 832, 256, " KiB")
 #define UE_NUMBERS(X)                                                \
 	X("max", ue.max, 1, 16777216, 131072, " UEs")                \
 	X("max-half-open", ue.max_half_open, 1, 16777216, 0, " UEs") \
@@ -43,23 +44,26 @@ const struct config_number config_numbers[] = {
 #define X(...) NUMBER("credentials.", struct config, __VA_ARGS__)
 		CREDENTIALS_NUMBERS(X)
 #undef X
+#define X(...) NUMBER("crypto.", struct config, __VA_ARGS__)
+			CRYPTO_NUMBERS(X)
+#undef X
 #define X(...) NUMBER("ue.", struct config, __VA_ARGS__)
-			UE_NUMBERS(X)
+				UE_NUMBERS(X)
 #undef X
 #define X(...) NUMBER("timers.", struct config, __VA_ARGS__)
-				TIMERS_NUMBERS(X)
+					TIMERS_NUMBERS(X)
 #undef X
 #define X(...) NUMBER("session.", struct config, __VA_ARGS__)
-					SESSION_NUMBERS(X)
+						SESSION_NUMBERS(X)
 #undef X
 #define X(...) NUMBER("ports[].", struct config_port, __VA_ARGS__)
-						PORT_NUMBERS(X)
+							PORT_NUMBERS(X)
 #undef X
 #define X(...) NUMBER("access-nodes[].", struct config_an, __VA_ARGS__)
-							AN_NUMBERS(X)
+								AN_NUMBERS(X)
 #undef X
 #define X(...) NUMBER("lcores[].", struct config_lcore, __VA_ARGS__)
-								LCORE_NUMBERS(X)
+									LCORE_NUMBERS(X)
 #undef X
 };
 const unsigned int config_numbers_n = CYAML_ARRAY_LEN(config_numbers);
@@ -164,7 +168,8 @@ static const cyaml_schema_field_t credentials_fields[] = {
 	CREDENTIALS_NUMBERS(X) CYAML_FIELD_END};
 
 static const cyaml_schema_field_t crypto_fields[] = {
-	TEXT("backend", OPTIONAL, struct config, crypto_backend), CYAML_FIELD_END};
+	TEXT("backend", OPTIONAL, struct config, crypto_backend),
+	CRYPTO_NUMBERS(X) CYAML_FIELD_END};
 
 static const cyaml_schema_field_t nas_fields[] = {
 	LIST("integrity", OPTIONAL, struct config, nas.nia, nas.n_nia, nia, 1, 3),

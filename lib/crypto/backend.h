@@ -14,7 +14,7 @@ struct crypto_backend {
 	unsigned int burst_hint;
 	/* NULL when this machine can run it, else a constant sentence that says why not. */
 	const char *(*unavailable)(void);
-	void *(*create)(void); /* NULL: out of memory */
+	void *(*create)(int numa_node); /* -1: any; NULL: out of memory */
 	void (*destroy)(void *state);
 	void (*hash)(void *state, struct crypto_hash *ops, unsigned int n);
 	void (*verify)(void *state, struct crypto_verify *ops, unsigned int n);
@@ -22,7 +22,7 @@ struct crypto_backend {
 	void (*sign)(void *state, struct crypto_sign *ops, unsigned int n);
 	void (*ecdh)(void *state, struct crypto_ecdh *ops, unsigned int n);
 	enum crypto_status (*public_key_load)(enum crypto_curve curve, const uint8_t *public_key,
-					      void **prepared);
+					      size_t table_octets, void **prepared);
 	enum crypto_status (*private_key_load)(enum crypto_curve curve, const uint8_t *private_key,
 					       void **prepared);
 	void (*prepared_free)(void *prepared);
@@ -34,6 +34,6 @@ struct crypto_key {
 	void *prepared; /* the backend's own */
 };
 
-extern const struct crypto_backend crypto_backend_openssl;
+extern const struct crypto_backend crypto_backend_ifma, crypto_backend_openssl;
 
 #endif

@@ -72,10 +72,11 @@ static bool curve_init(struct curve_state *c, enum crypto_curve curve, BN_CTX *b
 	       EC_GROUP_get_curve(c->group, c->field, NULL, NULL, bn) == 1;
 }
 
-static void *openssl_create(void)
+static void *openssl_create(int numa_node)
 {
 	struct openssl_state *s = calloc(1, sizeof(*s));
 
+	(void)numa_node;
 	if (!s)
 		return NULL;
 	s->bn = BN_CTX_secure_new();
@@ -151,8 +152,11 @@ static enum crypto_status verify_one(struct openssl_state *s, const struct crypt
 
 static void openssl_verify(void *state, struct crypto_verify *ops, unsigned int n)
 {
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < n; i++) {
 		ops[i].status = verify_one(state, &ops[i]);
+		if (ops[i].multiples_out)
+			ops[i].multiples_out->valid = false;
+	}
 }
 
 /* The affine x (and y, unless NULL) of c->result. */
@@ -251,7 +255,7 @@ static void openssl_ecdh(void *state, struct crypto_ecdh *ops, unsigned int n)
 static enum crypto_status key_load(enum crypto_curve curve, const uint8_t *public_key,
 				   const uint8_t *private_key, void **prepared)
 {
-	struct openssl_state *s = openssl_create();
+	struct openssl_state *s = openssl_create(-1);
 	enum crypto_status status = CRYPTO_FAILED;
 
 	if (!s)
@@ -272,8 +276,10 @@ static enum crypto_status key_load(enum crypto_curve curve, const uint8_t *publi
 }
 
 static enum crypto_status openssl_public_key_load(enum crypto_curve curve,
-						  const uint8_t *public_key, void **prepared)
+						  const uint8_t *public_key, size_t table_octets,
+						  void **prepared)
 {
+	(void)table_octets;
 	return key_load(curve, public_key, NULL, prepared);
 }
 
@@ -292,7 +298,7 @@ enum crypto_status crypto_public_from_private(enum crypto_curve curve,
 					      const uint8_t private_key[CRYPTO_SCALAR_SIZE],
 					      uint8_t public_key[CRYPTO_POINT_SIZE])
 {
-	struct openssl_state *s = openssl_create();
+	struct openssl_state *s = openssl_create(-1);
 	enum crypto_status status = CRYPTO_FAILED;
 
 	if (!s)

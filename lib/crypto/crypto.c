@@ -4,7 +4,8 @@
 #include "crypto/backend.h"
 
 /* Fastest first: "auto" takes the first that this machine can run. */
-static const struct crypto_backend *const backends[] = {&crypto_backend_openssl};
+static const struct crypto_backend *const backends[] = {&crypto_backend_ifma,
+							&crypto_backend_openssl};
 enum { BACKENDS_N = sizeof(backends) / sizeof(backends[0]) };
 
 struct crypto {
@@ -48,6 +49,7 @@ const char *crypto_status_text(enum crypto_status status)
 static const struct crypto_backend *backend_find(const char *name, const char **reason)
 {
 	bool automatic = !name || strcmp(name, "auto") == 0;
+	const char *faster = NULL; /* why a faster one cannot run */
 
 	for (unsigned int i = 0; i < BACKENDS_N; i++) {
 		if (!automatic && strcmp(name, backends[i]->name) != 0)
@@ -55,19 +57,22 @@ static const struct crypto_backend *backend_find(const char *name, const char **
 		const char *unavailable = backends[i]->unavailable();
 
 		if (!unavailable) {
-			*reason = automatic ? "the fastest that this machine can run" : "asked for";
+			*reason = !automatic ? "asked for"
+				  : faster   ? faster
+					     : "the fastest there is";
 			return backends[i];
 		}
+		faster = unavailable;
 		if (!automatic) {
 			*reason = unavailable;
 			return NULL;
 		}
 	}
-	*reason = "unknown backend; there are: auto, openssl";
+	*reason = "unknown backend; there are: auto, ifma, openssl";
 	return NULL;
 }
 
-struct crypto *crypto_create(const char *backend, const char **why)
+struct crypto *crypto_create(const char *backend, int numa_node, const char **why)
 {
 	const struct crypto_backend *b = backend_find(backend, why);
 
@@ -76,7 +81,7 @@ struct crypto *crypto_create(const char *backend, const char **why)
 	struct crypto *c = calloc(1, sizeof(*c));
 
 	if (c)
-		c->state = b->create();
+		c->state = b->create(numa_node);
 	if (!c || !c->state) {
 		*why = "out of memory";
 		free(c);
@@ -135,47 +140,57 @@ void crypto_ecdh_burst(struct crypto *c, struct crypto_ecdh *ops, unsigned int n
 	c->backend->ecdh(c->state, ops, n);
 }
 
-typedef enum crypto_status (*key_loader)(enum crypto_curve, const uint8_t *, void **);
-
-static enum crypto_status key_load(const struct crypto_backend *b, key_loader load,
-				   enum crypto_curve curve, const uint8_t *octets,
-				   struct crypto_key **key)
+const char *crypto_backend_at(unsigned int i)
 {
-	struct crypto_key *k = calloc(1, sizeof(*k));
+	return i < BACKENDS_N ? backends[i]->name : NULL;
+}
 
-	if (!k)
-		return CRYPTO_FAILED;
-	k->backend = b;
-	k->curve = curve;
-	enum crypto_status status = load(curve, octets, &k->prepared);
+static struct crypto_key *key_create(const char *backend, enum crypto_curve curve)
+{
+	const char *why;
+	const struct crypto_backend *b = backend_find(backend, &why);
+	struct crypto_key *k = b ? calloc(1, sizeof(*k)) : NULL;
 
-	if (status == CRYPTO_OK)
-		*key = k;
-	else
+	if (k) {
+		k->backend = b;
+		k->curve = curve;
+	}
+	return k;
+}
+
+/* The key when its octets were good; else nothing is left of it. */
+static enum crypto_status key_finish(struct crypto_key *k, enum crypto_status status,
+				     struct crypto_key **key)
+{
+	*key = status == CRYPTO_OK ? k : NULL;
+	if (status != CRYPTO_OK)
 		free(k);
 	return status;
 }
 
 enum crypto_status crypto_public_key_load(const char *backend, enum crypto_curve curve,
 					  const uint8_t public_key[CRYPTO_POINT_SIZE],
-					  struct crypto_key **key)
+					  size_t table_octets, struct crypto_key **key)
 {
-	const char *why;
-	const struct crypto_backend *b = backend_find(backend, &why);
+	struct crypto_key *k = key_create(backend, curve);
 
-	*key = NULL;
-	return b ? key_load(b, b->public_key_load, curve, public_key, key) : CRYPTO_FAILED;
+	return key_finish(
+		k,
+		k ? k->backend->public_key_load(curve, public_key, table_octets, &k->prepared)
+		  : CRYPTO_FAILED,
+		key);
 }
 
 enum crypto_status crypto_private_key_load(const char *backend, enum crypto_curve curve,
 					   const uint8_t private_key[CRYPTO_SCALAR_SIZE],
 					   struct crypto_key **key)
 {
-	const char *why;
-	const struct crypto_backend *b = backend_find(backend, &why);
+	struct crypto_key *k = key_create(backend, curve);
 
-	*key = NULL;
-	return b ? key_load(b, b->private_key_load, curve, private_key, key) : CRYPTO_FAILED;
+	return key_finish(k,
+			  k ? k->backend->private_key_load(curve, private_key, &k->prepared)
+			    : CRYPTO_FAILED,
+			  key);
 }
 
 void crypto_key_free(struct crypto_key *key)

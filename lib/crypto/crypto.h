@@ -55,14 +55,25 @@ struct crypto_hash {
 	uint8_t *digest; /* out, 32 octets */
 };
 
+/* What the first verification with a key can leave for a second one with the same key, so that it
+ * costs less: opaque, public, and as much to be trusted as the memory that it lies in, for it is
+ * not checked against the key. A backend that has no use for it leaves it invalid. */
+struct crypto_multiples {
+	uint8_t octets[3 * CRYPTO_POINT_SIZE];
+	bool valid;
+};
+
 /* Verification is not constant time: everything that it sees is public. */
 struct crypto_verify {
 	enum crypto_curve curve;
 	const struct crypto_key *key; /* prepared key, or NULL: use public_key */
 	const uint8_t *public_key;    /* 64 octets, checked to be on the curve */
-	const uint8_t *digest;	      /* 32 octets */
-	const uint8_t *signature;     /* 64 octets */
-	enum crypto_status status;    /* out */
+	/* With public_key; both may be NULL. */
+	const struct crypto_multiples *multiples; /* of public_key, from before */
+	struct crypto_multiples *multiples_out;	  /* out, valid or not */
+	const uint8_t *digest;			  /* 32 octets */
+	const uint8_t *signature;		  /* 64 octets */
+	enum crypto_status status;		  /* out */
 };
 
 /* A fresh key pair. Constant time. The caller wipes private_key after use. */
@@ -95,13 +106,14 @@ struct crypto_ecdh {
 
 struct crypto;
 
-/* Makes a context for the calling thread's use. backend: "openssl", or NULL/"auto" for the fastest
- * that this machine has. Returns NULL, with *why pointing at a constant sentence, when the name is
- * unknown or the backend cannot run here. */
-struct crypto *crypto_create(const char *backend, const char **why);
+/* Makes a context for one thread. backend: "ifma" (eight lanes of P-256, lib/p256), "openssl", or
+ * NULL/"auto" for the fastest that this machine has. numa_node: whose memory its tables are to be
+ * in; -1: any. *why is a constant sentence: why this backend; or, when NULL is returned, why the
+ * name is unknown or cannot run here. */
+struct crypto *crypto_create(const char *backend, int numa_node, const char **why);
 void crypto_destroy(struct crypto *c);
 
-/* The backend in use ("openssl", ...), and why that one ("asked for", "no AVX-512 IFMA", ...). */
+/* The backend in use, and why that one. */
 const char *crypto_backend_name(const struct crypto *c);
 const char *crypto_backend_reason(const struct crypto *c);
 /* How many operations of one kind the backend likes to see in a burst (1 for OpenSSL). */
@@ -113,11 +125,15 @@ void crypto_keypair_burst(struct crypto *c, struct crypto_keypair *ops, unsigned
 void crypto_sign_burst(struct crypto *c, struct crypto_sign *ops, unsigned int n);
 void crypto_ecdh_burst(struct crypto *c, struct crypto_ecdh *ops, unsigned int n);
 
+/* Names of the backends, the fastest first, whether they run here or not; NULL from the last on. */
+const char *crypto_backend_at(unsigned int i);
+
 /* Configuration time, any thread. A key is usable with every context of the same backend name.
- * CRYPTO_BAD_KEY as above; CRYPTO_FAILED for an unknown backend too; then *key is NULL. */
+ * table_octets: how much memory, and cache, a public key's tables may take, in each NUMA node; 0:
+ * 256 KiB. CRYPTO_BAD_KEY as above; CRYPTO_FAILED for an unknown backend too; then *key is NULL. */
 enum crypto_status crypto_public_key_load(const char *backend, enum crypto_curve curve,
 					  const uint8_t public_key[CRYPTO_POINT_SIZE],
-					  struct crypto_key **key);
+					  size_t table_octets, struct crypto_key **key);
 enum crypto_status crypto_private_key_load(const char *backend, enum crypto_curve curve,
 					   const uint8_t private_key[CRYPTO_SCALAR_SIZE],
 					   struct crypto_key **key);

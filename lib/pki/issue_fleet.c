@@ -252,7 +252,7 @@ bool issue_fleet(const struct issue_fleet_request *r, const char **why)
 	enum crypto_curve curve = issue_key_curve(r->issuer_key);
 	struct template *t = calloc(1, sizeof(*t));
 	struct device *devices = calloc(BURST, sizeof(*devices));
-	struct crypto *crypto = crypto_create(NULL, why);
+	struct crypto *crypto = crypto_create(NULL, -1, why);
 	struct crypto_key *key = NULL;
 	struct fleet_writer *w = NULL;
 	uint8_t scalar[32];

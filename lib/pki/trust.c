@@ -19,7 +19,7 @@ static uint32_t key_id_hash(struct span id)
 
 struct owned_issuer *owned_issuer_create(uint8_t *der, const struct pki_cert *cert,
 					 const struct pki_issuer *parent,
-					 const char *crypto_backend)
+					 const struct trust_base *base)
 {
 	struct owned_issuer *i = calloc(1, sizeof(*i));
 
@@ -27,8 +27,8 @@ struct owned_issuer *owned_issuer_create(uint8_t *der, const struct pki_cert *ce
 		return NULL;
 	i->issuer.cert = *cert;
 	i->issuer.parent = parent;
-	if (crypto_public_key_load(crypto_backend, cert->curve, cert->public_key, &i->issuer.key) !=
-	    CRYPTO_OK) {
+	if (crypto_public_key_load(base->crypto_backend, cert->curve, cert->public_key,
+				   base->key_table_octets, &i->issuer.key) != CRYPTO_OK) {
 		free(i);
 		return NULL;
 	}
@@ -226,8 +226,7 @@ static struct owned_issuer *learn(const struct pki_trust *t, struct span der,
 	if (*why == PKI_OK)
 		*why = pki_cert_verify(&cert, &parent->cert);
 	struct owned_issuer *i =
-		*why == PKI_OK ? owned_issuer_create(copy, &cert, parent, t->base->crypto_backend)
-			       : NULL;
+		*why == PKI_OK ? owned_issuer_create(copy, &cert, parent, t->base) : NULL;
 
 	if (!i) {
 		if (*why == PKI_OK)

@@ -40,6 +40,7 @@ struct pki_trust_config {
 	const char *eid_deny_list; /* NULL: none */
 	unsigned int max_learned_eums;
 	const char *crypto_backend; /* that keys are prepared for */
+	size_t key_table_octets;    /* what each may take for it (crypto_public_key_load) */
 	int64_t now;
 };
 

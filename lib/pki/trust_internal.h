@@ -25,6 +25,7 @@ struct cross {
 struct trust_base {
 	unsigned int references;
 	char *crypto_backend;
+	size_t key_table_octets;
 	unsigned int max_learned;
 	unsigned int n_cis, n_crosses, n_crls;
 	struct owned_issuer **cis;
@@ -44,10 +45,11 @@ struct pki_trust {
 	uint32_t *index; /* 1 + number of an EUM, by key identifier; 0: free */
 };
 
-/* Takes der over. NULL when the key is not on its curve or memory is short. */
+/* Takes der over; base says what keys are prepared for. NULL when the key is not on its curve or
+ * memory is short. */
 struct owned_issuer *owned_issuer_create(uint8_t *der, const struct pki_cert *cert,
 					 const struct pki_issuer *parent,
-					 const char *crypto_backend);
+					 const struct trust_base *base);
 void owned_issuer_release(struct owned_issuer *i);
 /* Takes a reference of each EUM. NULL: out of memory. */
 struct pki_trust *trust_create(struct trust_base *base, struct owned_issuer **eums,

@@ -253,8 +253,7 @@ static void accept_cis(struct loader *l)
 		const char *why =
 			e == PKI_OK ? why_ci_not_trusted(l, &ci->cert) : pki_error_text(e);
 		struct owned_issuer *issuer =
-			why ? NULL
-			    : owned_issuer_create(ci->der, &ci->cert, NULL, b->crypto_backend);
+			why ? NULL : owned_issuer_create(ci->der, &ci->cert, NULL, b);
 
 		if (issuer) {
 			b->cis[b->n_cis++] = issuer;
@@ -480,8 +479,7 @@ static enum pki_error accept_eum(struct loader *l, struct loaded *e, enum pki_ro
 
 	if (error != PKI_OK)
 		return error;
-	struct owned_issuer *issuer =
-		owned_issuer_create(e->der, &e->cert, parent, l->base->crypto_backend);
+	struct owned_issuer *issuer = owned_issuer_create(e->der, &e->cert, parent, l->base);
 
 	if (!issuer)
 		return PKI_KEY;
@@ -558,6 +556,7 @@ struct pki_trust *pki_trust_load(const struct pki_trust_config *config, pki_repo
 		return NULL;
 	l.base->references = 1;
 	l.base->max_learned = config->max_learned_eums;
+	l.base->key_table_octets = config->key_table_octets;
 	if (config->crypto_backend)
 		l.base->crypto_backend = strdup(config->crypto_backend);
 	gather(&l);

@@ -56,7 +56,7 @@ enum pki_error pki_cert_verify(const struct pki_cert *cert, const struct pki_cer
 {
 	uint8_t digest[CRYPTO_DIGEST_SIZE];
 	const char *why;
-	struct crypto *c = crypto_create("openssl", &why);
+	struct crypto *c = crypto_create("openssl", -1, &why);
 	struct crypto_hash hash = {cert->tbs, digest};
 	struct crypto_verify verify = {.curve = issuer->curve,
 				       .public_key = issuer->public_key,

@@ -43,12 +43,18 @@ bool device_world_serving_network(struct device_world *w, struct span name)
 	return true;
 }
 
-static void send(struct device_world *w, const struct wire_message *m)
+void device_world_fini(struct device_world *w)
+{
+	crypto_key_free(w->memo.key);
+	wipe(w->tasks, sizeof(w->tasks));
+}
+
+static void send(struct device_world *w, struct device *d, const struct wire_message *m)
 {
 	size_t n = wire_encode(m, w->buffer, sizeof(w->buffer));
 
 	if (n > 0)
-		w->send(w->arg, w->buffer, n);
+		w->send(w->arg, d, w->buffer, n);
 }
 
 static void send_secured_at(struct device_world *w, struct device *d, enum sec_header header,
@@ -60,7 +66,7 @@ static void send_secured_at(struct device_world *w, struct device *d, enum sec_h
 	if (n > 0 &&
 	    sec_nas_protect(w->sec, &d->nas, SEC_UPLINK, count, header, span_make(plain, n),
 			    w->buffer, sizeof(w->buffer), &length) == SEC_OK)
-		w->send(w->arg, w->buffer, length);
+		w->send(w->arg, d, w->buffer, length);
 }
 
 static void send_secured(struct device_world *w, struct device *d, const struct wire_message *m)
@@ -73,40 +79,35 @@ static void hash(struct device_world *w, const void *p, size_t n, uint8_t digest
 	crypto_hash_burst(w->crypto, &(struct crypto_hash){span_make(p, n), digest}, 1);
 }
 
-static void sign(struct device_world *w, const struct device *d, const void *p, size_t n,
-		 uint8_t signature[64])
+/* Room for a task; the others are done when there is none left. */
+static struct device_task *add_task(struct device_world *w, struct device *d)
 {
-	uint8_t digest[32];
-	struct crypto_sign op = {.curve = d->curve,
-				 .private_key = d->private_key,
-				 .digest = digest,
-				 .signature = signature};
+	if (w->n_tasks == DEVICE_BATCH)
+		device_flush(w);
+	struct device_task *t = &w->tasks[w->n_tasks++];
 
-	hash(w, p, n, digest);
-	crypto_sign_burst(w->crypto, &op, 1);
+	memset(t, 0, sizeof(*t));
+	t->device = d;
+	d->waiting = true;
+	return t;
 }
 
-static bool verify(struct device_world *w, enum crypto_curve curve, const uint8_t *public_key,
-		   const void *p, size_t n, const uint8_t *signature)
+static void task_added(struct device_world *w)
 {
-	uint8_t digest[32];
-	struct crypto_verify op = {
-		.curve = curve, .public_key = public_key, .digest = digest, .signature = signature};
-
-	hash(w, p, n, digest);
-	crypto_verify_burst(w->crypto, &op, 1);
-	return op.status == CRYPTO_OK;
+	if (w->n_tasks >= w->batch)
+		device_flush(w);
 }
 
 /* ---------------------------------------------------------------- step 1 */
 
-void device_sign1(struct device_world *w, struct device *d)
+/* RAND_UE || EID */
+static void hash_for_signature1(struct device_world *w, const struct device *d, uint8_t digest[32])
 {
 	uint8_t signed_data[32];
 
 	memcpy(signed_data, d->rand_ue, 16);
 	memcpy(signed_data + 16, d->eid, 16);
-	sign(w, d, signed_data, sizeof(signed_data), d->ue_signature1);
+	hash(w, signed_data, sizeof(signed_data), digest);
 }
 
 size_t device_build_attach_request(struct device_world *w, const struct device *d, uint8_t *out,
@@ -128,17 +129,34 @@ size_t device_build_attach_request(struct device_world *w, const struct device *
 
 void device_start(struct device_world *w, struct device *d)
 {
+	struct device_task *t = add_task(w, d);
+
 	d->state = DEVICE_ATTACHING;
 	d->cause = WIRE_CAUSE_NONE;
 	d->back_off_s = 0;
 	d->secured = false;
 	d->uplink_count = d->downlink_next = 0;
 	RAND_bytes(d->rand_ue, sizeof(d->rand_ue));
-	device_sign1(w, d);
-	device_timer(w, d);
+	t->is_start = true;
+	hash_for_signature1(w, d, t->digest);
+	task_added(w);
 }
 
 /* ---------------------------------------------------------------- steps 3 to 5 */
+
+static bool verify(struct device_world *w, const struct pki_cert *issuer,
+		   const struct pki_cert *cert)
+{
+	uint8_t digest[32];
+	struct crypto_verify op = {.curve = issuer->curve,
+				   .public_key = issuer->public_key,
+				   .digest = digest,
+				   .signature = cert->signature};
+
+	hash(w, cert->tbs.p, cert->tbs.n, digest);
+	crypto_verify_burst(w->crypto, &op, 1);
+	return op.status == CRYPTO_OK;
+}
 
 /* Cert_AU up to the CI, through the cross-certificate in which the CI certifies the operator CA. */
 static enum wire_cause check_chain(struct device_world *w, struct span cert_au,
@@ -148,91 +166,85 @@ static enum wire_cause check_chain(struct device_world *w, struct span cert_au,
 
 	if (pki_cert_parse(&cross, cert_cross) != PKI_OK ||
 	    pki_cert_check(&cross, PKI_ROLE_CROSS, w->now) != PKI_OK ||
-	    pki_cert_issued_by(&cross, &w->ci) != PKI_OK)
+	    pki_cert_issued_by(&cross, &w->ci) != PKI_OK || !verify(w, &w->ci, &cross))
 		return WIRE_CAUSE_CERT_CROSS;
 	if (pki_cert_parse(au, cert_au) != PKI_OK ||
 	    pki_cert_check(au, PKI_ROLE_AU, w->now) != PKI_OK ||
-	    pki_cert_issued_by(au, &cross) != PKI_OK)
+	    pki_cert_issued_by(au, &cross) != PKI_OK || !verify(w, &cross, au))
 		return WIRE_CAUSE_CERT_AU;
-
-	uint8_t both[2 * CRYPTO_DIGEST_SIZE], memo[CRYPTO_DIGEST_SIZE];
-
-	hash(w, cert_au.p, cert_au.n, both);
-	hash(w, cert_cross.p, cert_cross.n, both + CRYPTO_DIGEST_SIZE);
-	hash(w, both, sizeof(both), memo);
-	memcpy(w->memo_hash_of_au, both, CRYPTO_DIGEST_SIZE);
-	if (!w->memo_off && w->memo_valid && memcmp(memo, w->memo, sizeof(memo)) == 0)
-		return WIRE_CAUSE_NONE;
-	if (!verify(w, w->ci.curve, w->ci.public_key, cross.tbs.p, cross.tbs.n, cross.signature))
-		return WIRE_CAUSE_CERT_CROSS;
-	if (!verify(w, cross.curve, cross.public_key, au->tbs.p, au->tbs.n, au->signature))
-		return WIRE_CAUSE_CERT_AU;
-	memcpy(w->memo, memo, sizeof(memo));
-	w->memo_valid = true;
 	return WIRE_CAUSE_NONE;
 }
 
+/* Makes this chain the one of w->memo, checked unless it is that already. */
+static enum wire_cause take_chain(struct device_world *w, struct span cert_au,
+				  struct span cert_cross)
+{
+	if (w->memo.valid && !w->memo_off && span_equal(cert_au, w->memo.cert_au) &&
+	    span_equal(cert_cross, w->memo.cert_cross))
+		return WIRE_CAUSE_NONE;
+	/* Tasks that wait are of the chain before. */
+	device_flush(w);
+	w->memo.valid = false;
+	memcpy(w->memo.octets, cert_au.p, cert_au.n);
+	memcpy(w->memo.octets + WIRE_NAS_MAX, cert_cross.p, cert_cross.n);
+	w->memo.cert_au = span_make(w->memo.octets, cert_au.n);
+	w->memo.cert_cross = span_make(w->memo.octets + WIRE_NAS_MAX, cert_cross.n);
+	enum wire_cause cause = check_chain(w, w->memo.cert_au, w->memo.cert_cross, &w->memo.au);
+
+	if (cause != WIRE_CAUSE_NONE)
+		return cause;
+	hash(w, cert_au.p, cert_au.n, w->memo.hash_of_au);
+	crypto_key_free(w->memo.key);
+	w->memo.key = NULL;
+	/* Tables pay for many UEs of one network, not for one. */
+	if (!w->memo_off &&
+	    crypto_public_key_load(crypto_backend_name(w->crypto), w->memo.au.curve,
+				   w->memo.au.public_key, 0, &w->memo.key) != CRYPTO_OK)
+		return WIRE_CAUSE_CERT_AU;
+	w->memo.valid = true;
+	return WIRE_CAUSE_NONE;
+}
+
+/* All of step 4 but AU_Signature's arithmetic. */
 static enum wire_cause check_network(struct device_world *w, const struct device *d,
 				     const struct wire_message *m)
 {
-	const uint8_t *pk_au = m->ie[WIRE_IE_PK_AU].p;
-	uint8_t signed_data[16 + 16 + 65];
-	struct pki_cert au;
-
 	if (memcmp(m->ie[WIRE_IE_RAND_UE].p, d->rand_ue, sizeof(d->rand_ue)) != 0)
 		return WIRE_CAUSE_RAND_MISMATCH;
 	if (!wire_has(m, WIRE_IE_CERT_CROSS))
 		return WIRE_CAUSE_CERT_CROSS;
-	enum wire_cause cause =
-		check_chain(w, m->ie[WIRE_IE_CERT_AU], m->ie[WIRE_IE_CERT_CROSS], &au);
+	enum wire_cause cause = take_chain(w, m->ie[WIRE_IE_CERT_AU], m->ie[WIRE_IE_CERT_CROSS]);
 
 	if (cause != WIRE_CAUSE_NONE)
 		return cause;
-	memcpy(signed_data, d->rand_ue, 16);
-	memcpy(signed_data + 16, m->ie[WIRE_IE_RAND_AU].p, 16);
-	memcpy(signed_data + 32, pk_au, 65);
-	if (au.curve != d->curve || pk_au[0] != 0x04 ||
-	    !verify(w, au.curve, au.public_key, signed_data, sizeof(signed_data),
-		    m->ie[WIRE_IE_AU_SIGNATURE].p))
+	if (w->memo.au.curve != d->curve || m->ie[WIRE_IE_PK_AU].p[0] != 0x04)
 		return WIRE_CAUSE_SIGNATURE_AU;
 	return WIRE_CAUSE_NONE;
 }
 
-/* The UE's half of the key agreement, down to K_AMF. */
-static bool agree(struct device_world *w, struct device *d, const struct wire_message *m)
+/* From the ECDH x-coordinate to K_AMF. */
+static void derive_keys(struct device_world *w, const struct device_task *t)
 {
-	uint8_t sk_ue[32], z[32], ksession[SEC_KEY_SIZE];
-	const uint8_t *pk_au = m->ie[WIRE_IE_PK_AU].p;
-	struct crypto_keypair pair = {
-		.curve = d->curve, .private_key = sk_ue, .public_key = d->pk_ue + 1};
-	struct crypto_ecdh ecdh = {
-		.curve = d->curve, .private_key = sk_ue, .public_key = pk_au + 1, .z = z};
+	struct device *d = t->device;
+	uint8_t ksession[SEC_KEY_SIZE];
 	char supi[SEC_SUPI_MAX];
 	struct sec_keys keys;
 
-	d->pk_ue[0] = 0x04;
-	crypto_keypair_burst(w->crypto, &pair, 1);
-	crypto_ecdh_burst(w->crypto, &ecdh, 1);
-	wipe(sk_ue, sizeof(sk_ue));
-	if (pair.status != CRYPTO_OK || ecdh.status != CRYPTO_OK)
-		return false;
-	sec_derive_ksession(&(struct sec_session_input){.z = z,
+	sec_derive_ksession(&(struct sec_session_input){.z = t->z,
 							.rand_ue = d->rand_ue,
 							.rand_au = d->rand_au,
 							.eid = d->eid,
-							.pk_au = pk_au,
+							.pk_au = t->pk_au,
 							.pk_ue = d->pk_ue,
-							.cert_au_hash = w->memo_hash_of_au},
+							.cert_au_hash = w->memo.hash_of_au},
 			    ksession);
 	size_t n = sec_supi_from_eid(d->eid, w->realm, supi);
 
 	sec_derive_kamf(ksession, span_make(w->serving_network, strlen(w->serving_network)),
-			span_make(supi, n), m->ie[WIRE_IE_ABBA].p, &keys);
+			span_make(supi, n), t->abba, &keys);
 	memcpy(d->k_amf, keys.k_amf, sizeof(d->k_amf));
-	wipe(z, sizeof(z));
 	wipe(ksession, sizeof(ksession));
 	wipe(&keys, sizeof(keys));
-	return true;
 }
 
 size_t device_build_authentication_response(struct device_world *w, const struct device *d,
@@ -255,7 +267,7 @@ static void send_authentication_response(struct device_world *w, struct device *
 {
 	size_t n = device_build_authentication_response(w, d, w->buffer, sizeof(w->buffer));
 
-	w->send(w->arg, w->buffer, n);
+	w->send(w->arg, d, w->buffer, n);
 }
 
 static void refuse_network(struct device_world *w, struct device *d, enum wire_cause cause)
@@ -267,14 +279,12 @@ static void refuse_network(struct device_world *w, struct device *d, enum wire_c
 	d->cause = cause;
 	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_AUTHENTICATION_FAILURE);
 	wire_set(&m, WIRE_IE_CAUSE, &value, 1);
-	send(w, &m);
+	send(w, d, &m);
 }
 
 static void on_authentication_request(struct device_world *w, struct device *d,
 				      const struct wire_message *m)
 {
-	uint8_t signed_data[16 + 65];
-
 	/* Sent again: the same answer again. */
 	if (d->state == DEVICE_AUTHENTICATING &&
 	    memcmp(m->ie[WIRE_IE_RAND_AU].p, d->rand_au, sizeof(d->rand_au)) == 0) {
@@ -289,17 +299,131 @@ static void on_authentication_request(struct device_world *w, struct device *d,
 		refuse_network(w, d, cause);
 		return;
 	}
+	struct device_task *t = add_task(w, d);
+
 	memcpy(d->rand_au, m->ie[WIRE_IE_RAND_AU].p, sizeof(d->rand_au));
 	d->ngksi = m->ie[WIRE_IE_NGKSI].p[0];
-	if (!agree(w, d, m)) {
-		refuse_network(w, d, WIRE_CAUSE_SIGNATURE_AU);
-		return;
+	memcpy(t->pk_au, m->ie[WIRE_IE_PK_AU].p, sizeof(t->pk_au));
+	memcpy(t->abba, m->ie[WIRE_IE_ABBA].p, sizeof(t->abba));
+	memcpy(t->au_signature, m->ie[WIRE_IE_AU_SIGNATURE].p, sizeof(t->au_signature));
+	task_added(w);
+}
+
+/* ---------------------------------------------------------------- the tasks of steps 1 and 5 */
+
+/* Step 4: AU_Signature over RAND_UE || RAND_AU || PK_AU. */
+static void verify_networks(struct device_world *w)
+{
+	struct crypto_verify ops[DEVICE_BATCH];
+	struct device_task *owners[DEVICE_BATCH];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < w->n_tasks; i++) {
+		struct device_task *t = &w->tasks[i];
+		uint8_t signed_data[16 + 16 + 65];
+
+		if (t->is_start)
+			continue;
+		memcpy(signed_data, t->device->rand_ue, 16);
+		memcpy(signed_data + 16, t->device->rand_au, 16);
+		memcpy(signed_data + 32, t->pk_au, 65);
+		hash(w, signed_data, sizeof(signed_data), t->digest);
+		owners[n] = t;
+		ops[n++] = (struct crypto_verify){.curve = w->memo.au.curve,
+						  .key = w->memo.key,
+						  .public_key = w->memo.au.public_key,
+						  .digest = t->digest,
+						  .signature = t->au_signature};
 	}
-	memcpy(signed_data, d->rand_au, 16);
-	memcpy(signed_data + 16, d->pk_ue, 65);
-	sign(w, d, signed_data, sizeof(signed_data), d->ue_signature2);
-	d->state = DEVICE_AUTHENTICATING;
-	send_authentication_response(w, d);
+	crypto_verify_burst(w->crypto, ops, n);
+	for (unsigned int i = 0; i < n; i++)
+		if (ops[i].status != CRYPTO_OK)
+			owners[i]->cause = WIRE_CAUSE_SIGNATURE_AU;
+}
+
+/* The UEs' halves of the key agreement, and what UE_Signature2 is over: RAND_AU || PK_UE. */
+static void agree(struct device_world *w)
+{
+	struct crypto_keypair pairs[DEVICE_BATCH];
+	struct crypto_ecdh ecdhs[DEVICE_BATCH];
+	struct device_task *owners[DEVICE_BATCH];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < w->n_tasks; i++) {
+		struct device_task *t = &w->tasks[i];
+		struct device *d = t->device;
+
+		if (t->is_start || t->cause != WIRE_CAUSE_NONE)
+			continue;
+		d->pk_ue[0] = 0x04;
+		owners[n] = t;
+		pairs[n] = (struct crypto_keypair){
+			.curve = d->curve, .private_key = t->sk_ue, .public_key = d->pk_ue + 1};
+		ecdhs[n++] = (struct crypto_ecdh){.curve = d->curve,
+						  .private_key = t->sk_ue,
+						  .public_key = t->pk_au + 1,
+						  .z = t->z};
+	}
+	crypto_keypair_burst(w->crypto, pairs, n);
+	crypto_ecdh_burst(w->crypto, ecdhs, n);
+	for (unsigned int i = 0; i < n; i++) {
+		struct device_task *t = owners[i];
+		uint8_t signed_data[16 + 65];
+
+		if (pairs[i].status != CRYPTO_OK || ecdhs[i].status != CRYPTO_OK) {
+			t->cause = WIRE_CAUSE_SIGNATURE_AU;
+			continue;
+		}
+		derive_keys(w, t);
+		memcpy(signed_data, t->device->rand_au, 16);
+		memcpy(signed_data + 16, t->device->pk_ue, 65);
+		hash(w, signed_data, sizeof(signed_data), t->digest);
+	}
+}
+
+static void sign(struct device_world *w)
+{
+	struct crypto_sign ops[DEVICE_BATCH];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < w->n_tasks; i++) {
+		struct device_task *t = &w->tasks[i];
+		struct device *d = t->device;
+
+		if (t->cause == WIRE_CAUSE_NONE)
+			ops[n++] = (struct crypto_sign){
+				.curve = d->curve,
+				.private_key = d->private_key,
+				.digest = t->digest,
+				.signature = t->is_start ? d->ue_signature1 : d->ue_signature2};
+	}
+	crypto_sign_burst(w->crypto, ops, n);
+}
+
+void device_flush(struct device_world *w)
+{
+	unsigned int n = w->n_tasks;
+
+	verify_networks(w);
+	agree(w);
+	sign(w);
+	w->n_tasks = 0;
+	for (unsigned int i = 0; i < n; i++) {
+		struct device *d = w->tasks[i].device;
+
+		d->waiting = false;
+		if (w->tasks[i].is_start) {
+			device_timer(w, d);
+		} else if (w->tasks[i].cause != WIRE_CAUSE_NONE) {
+			refuse_network(w, d, w->tasks[i].cause);
+		} else {
+			d->state = DEVICE_AUTHENTICATING;
+			send_authentication_response(w, d);
+		}
+		if (w->done)
+			w->done(w->arg, d);
+	}
+	wipe(w->tasks, n * sizeof(w->tasks[0]));
 }
 
 /* ---------------------------------------------------------------- step 7 */
@@ -313,7 +437,7 @@ static void reject_security_mode(struct device_world *w, struct device *d, enum 
 	d->cause = cause;
 	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_SECURITY_MODE_REJECT);
 	wire_set(&m, WIRE_IE_5GMM_CAUSE, &value, 1);
-	send(w, &m);
+	send(w, d, &m);
 }
 
 static void send_security_mode_complete(struct device_world *w, struct device *d)
@@ -522,7 +646,7 @@ void device_handle(struct device_world *w, struct device *d, struct span nas)
 {
 	enum sec_header header;
 
-	if (sec_nas_peek(nas, &header) != SEC_OK)
+	if (d->waiting || sec_nas_peek(nas, &header) != SEC_OK)
 		return;
 	if (header == SEC_HDR_PLAIN)
 		on_plain(w, d, nas);
@@ -536,10 +660,12 @@ void device_timer(struct device_world *w, struct device *d)
 {
 	size_t n;
 
+	if (d->waiting)
+		return;
 	switch (d->state) {
 	case DEVICE_ATTACHING:
 		n = device_build_attach_request(w, d, w->buffer, sizeof(w->buffer));
-		w->send(w->arg, w->buffer, n);
+		w->send(w->arg, d, w->buffer, n);
 		return;
 	case DEVICE_REGISTERED:
 		send_session_request(w, d);

@@ -4,6 +4,10 @@
  * Transport is its owner's: messages come in as octets and go out through a callback. Nothing is
  * allocated for a message. A struct device_world and its devices belong to one thread.
  *
+ * What needs public-key arithmetic (steps 1 and 5) may wait until several devices need some, so
+ * that a backend with eight lanes fills them: with batch above 1, device_start and device_handle
+ * leave it as a task, and device_flush does the tasks of all devices at once.
+ *
  * The UE trusts one GSMA CI. It takes a network whose Cert_AU leads there through the
  * cross-certificate, and refuses every other with AUTHENTICATION FAILURE.
  */
@@ -28,7 +32,23 @@ enum device_state {
 	DEVICE_STATE_N,
 };
 
-/* What all devices of a fleet share. */
+enum { DEVICE_BATCH = 64 };
+
+/* Public-key work of a device that waits for device_flush. */
+struct device_task {
+	struct device *device;
+	bool is_start;	       /* step 1; else step 5 */
+	enum wire_cause cause; /* why step 5 refuses the network */
+	uint8_t digest[CRYPTO_DIGEST_SIZE];
+	/* step 5: of the AUTHENTICATION REQUEST */
+	uint8_t pk_au[65];
+	uint8_t abba[2];
+	uint8_t au_signature[CRYPTO_SIGNATURE_SIZE];
+	uint8_t sk_ue[CRYPTO_SCALAR_SIZE]; /* secret */
+	uint8_t z[CRYPTO_SCALAR_SIZE];	   /* secret */
+};
+
+/* What all devices of a fleet share. Zeroed, then filled in, then device_world_init. */
 struct device_world {
 	struct crypto *crypto;
 	struct sec *sec;
@@ -37,14 +57,27 @@ struct device_world {
 	char serving_network[64], realm[64];
 	uint8_t capability[2]; /* 5G-EA, 5G-IA */
 	int64_t now;	       /* unix time */
-	/* The chain that was found good last: a generator need not verify one and the same chain
-	 * for every UE. memo_off verifies it each time. */
-	bool memo_off;
-	uint8_t memo[CRYPTO_DIGEST_SIZE];
-	uint8_t memo_hash_of_au[CRYPTO_DIGEST_SIZE];
-	bool memo_valid;
-	void (*send)(void *arg, const uint8_t *nas, size_t n);
+	bool memo_off;	       /* verify the chain of every AUTHENTICATION REQUEST anew */
+	unsigned int
+		batch; /* tasks that wait for each other, at most DEVICE_BATCH; 0, 1: none do */
+	void (*send)(void *arg, struct device *d, const uint8_t *nas, size_t n);
+	/* A task is done, and its message sent. May be NULL. */
+	void (*done)(void *arg, struct device *d);
 	void *arg;
+
+	/* the rest is device.c's */
+	struct {
+		/* The chain that was found good last: a generator need not verify one and the same
+		 * chain for every UE. Cert_AU and its key are of memory here. */
+		bool valid;
+		uint8_t octets[2 * WIRE_NAS_MAX];
+		struct span cert_au, cert_cross;
+		struct pki_cert au;
+		uint8_t hash_of_au[CRYPTO_DIGEST_SIZE];
+		struct crypto_key *key;
+	} memo;
+	unsigned int n_tasks;
+	struct device_task tasks[DEVICE_BATCH];
 	uint8_t buffer[WIRE_NAS_MAX];
 };
 
@@ -56,6 +89,7 @@ struct device {
 	enum crypto_curve curve;
 	/* the run */
 	enum device_state state;
+	bool waiting; /* for device_flush: messages that come meanwhile are dropped */
 	enum wire_cause cause;
 	uint32_t back_off_s;
 	uint8_t rand_ue[16], rand_au[16];
@@ -74,12 +108,16 @@ const char *device_state_name(enum device_state state);
 
 /* Parses the CI and fills in what follows from the serving network name. False: not a CI. */
 bool device_world_init(struct device_world *w, struct span cert_ci);
+/* Gives back what the world has come to own; crypto and sec stay the caller's. */
+void device_world_fini(struct device_world *w);
 bool device_world_serving_network(struct device_world *w, struct span name);
 
 /* Step 1: a fresh RAND_UE, UE_Signature1, ATTACH REQUEST. */
 void device_start(struct device_world *w, struct device *d);
 /* One downlink NAS message. Answers go out through w->send; the state says what came of it. */
 void device_handle(struct device_world *w, struct device *d, struct span nas);
+/* Does the tasks that wait. A device must not go away before. */
+void device_flush(struct device_world *w);
 /* The timer of the state has expired: T3510 repeats the ATTACH REQUEST as it was, T3580 the session
  * request. In other states it is the network that repeats. */
 void device_timer(struct device_world *w, struct device *d);
@@ -91,6 +129,5 @@ size_t device_build_attach_request(struct device_world *w, const struct device *
 				   size_t size);
 size_t device_build_authentication_response(struct device_world *w, const struct device *d,
 					    uint8_t *out, size_t size);
-void device_sign1(struct device_world *w, struct device *d);
 
 #endif
