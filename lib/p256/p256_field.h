@@ -181,31 +181,36 @@ P256_INLINE struct p256_fe p256_fe_fold(struct p256_fe a)
 	return p256_fe_carry(p256_fe_fold_raw(a));
 }
 
-/* a, b: < k p or packed. The product; limbs < 2^56. 50 vpmadd52. */
+/* a, b: < k p or packed. The product; limbs < 2^56. 50 vpmadd52. Low and high halves in sums of
+ * their own: one sum of nine would be a chain of nine times four cycles. */
 P256_INLINE struct p256_wide p256_wide_mul(struct p256_fe a, struct p256_fe b)
 {
 	__m512i zero = _mm512_setzero_si512();
 	__m512i c0 = zero, c1 = zero, c2 = zero, c3 = zero, c4 = zero;
 	__m512i c5 = zero, c6 = zero, c7 = zero, c8 = zero, c9 = zero;
+	__m512i h1 = zero, h2 = zero, h3 = zero, h4 = zero;
+	__m512i h5 = zero, h6 = zero, h7 = zero, h8 = zero;
 
-#define ROW(i, d0, d1, d2, d3, d4, d5)         \
-	d0 = p256_madd_lo(d0, a.l[i], b.l[0]); \
-	d1 = p256_madd_lo(d1, a.l[i], b.l[1]); \
-	d2 = p256_madd_lo(d2, a.l[i], b.l[2]); \
-	d3 = p256_madd_lo(d3, a.l[i], b.l[3]); \
-	d4 = p256_madd_lo(d4, a.l[i], b.l[4]); \
-	d1 = p256_madd_hi(d1, a.l[i], b.l[0]); \
-	d2 = p256_madd_hi(d2, a.l[i], b.l[1]); \
-	d3 = p256_madd_hi(d3, a.l[i], b.l[2]); \
-	d4 = p256_madd_hi(d4, a.l[i], b.l[3]); \
-	d5 = p256_madd_hi(d5, a.l[i], b.l[4])
-	ROW(0, c0, c1, c2, c3, c4, c5);
-	ROW(1, c1, c2, c3, c4, c5, c6);
-	ROW(2, c2, c3, c4, c5, c6, c7);
-	ROW(3, c3, c4, c5, c6, c7, c8);
-	ROW(4, c4, c5, c6, c7, c8, c9);
+#define ROW(i, d0, d1, d2, d3, d4, e1, e2, e3, e4, e5) \
+	d0 = p256_madd_lo(d0, a.l[i], b.l[0]);         \
+	d1 = p256_madd_lo(d1, a.l[i], b.l[1]);         \
+	d2 = p256_madd_lo(d2, a.l[i], b.l[2]);         \
+	d3 = p256_madd_lo(d3, a.l[i], b.l[3]);         \
+	d4 = p256_madd_lo(d4, a.l[i], b.l[4]);         \
+	e1 = p256_madd_hi(e1, a.l[i], b.l[0]);         \
+	e2 = p256_madd_hi(e2, a.l[i], b.l[1]);         \
+	e3 = p256_madd_hi(e3, a.l[i], b.l[2]);         \
+	e4 = p256_madd_hi(e4, a.l[i], b.l[3]);         \
+	e5 = p256_madd_hi(e5, a.l[i], b.l[4])
+	ROW(0, c0, c1, c2, c3, c4, h1, h2, h3, h4, h5);
+	ROW(1, c1, c2, c3, c4, c5, h2, h3, h4, h5, h6);
+	ROW(2, c2, c3, c4, c5, c6, h3, h4, h5, h6, h7);
+	ROW(3, c3, c4, c5, c6, c7, h4, h5, h6, h7, h8);
+	ROW(4, c4, c5, c6, c7, c8, h5, h6, h7, h8, c9);
 #undef ROW
-	return (struct p256_wide){{c0, c1, c2, c3, c4, c5, c6, c7, c8, c9}};
+	return (struct p256_wide){{c0, p256_add64(c1, h1), p256_add64(c2, h2), p256_add64(c3, h3),
+				   p256_add64(c4, h4), p256_add64(c5, h5), p256_add64(c6, h6),
+				   p256_add64(c7, h7), p256_add64(c8, h8), c9}};
 }
 
 /* a: < k p or packed. Its square; limbs < 2^56. 30 vpmadd52. */
@@ -291,6 +296,40 @@ P256_INLINE struct p256_fe p256_wide_reduce_raw(struct p256_wide t)
 	STEP(c4, c5, c6, c7, c8, c9);
 #undef STEP
 	return (struct p256_fe){{c5, c6, c7, c8, c9}};
+}
+
+/* Two reductions, step by step in turn: each is one long chain of dependent instructions, and the
+ * core does not look far enough ahead to overlap them by itself. */
+struct p256_fe_pair {
+	struct p256_fe a, b;
+};
+
+P256_INLINE struct p256_fe_pair p256_wide_reduce_raw_pair(struct p256_wide t, struct p256_wide u)
+{
+	const __m512i p1 = _mm512_set1_epi64(1LL << 44), p3 = _mm512_set1_epi64(1LL << 36),
+		      p4 = _mm512_set1_epi64(0xffffffff0000);
+
+#define BOTH(i, j, madd, factor)                      \
+	t.c[j] = p256_##madd(t.c[j], t.c[i], factor); \
+	u.c[j] = p256_##madd(u.c[j], u.c[i], factor)
+#define STEP(i)                                                             \
+	BOTH(i, i + 1, madd_lo, p1);                                        \
+	BOTH(i, i + 2, madd_hi, p1);                                        \
+	t.c[i + 1] = p256_add64(t.c[i + 1], _mm512_srai_epi64(t.c[i], 52)); \
+	u.c[i + 1] = p256_add64(u.c[i + 1], _mm512_srai_epi64(u.c[i], 52)); \
+	BOTH(i, i + 3, madd_lo, p3);                                        \
+	BOTH(i, i + 4, madd_hi, p3);                                        \
+	BOTH(i, i + 4, madd_lo, p4);                                        \
+	BOTH(i, i + 5, madd_hi, p4)
+	STEP(0);
+	STEP(1);
+	STEP(2);
+	STEP(3);
+	STEP(4);
+#undef STEP
+#undef BOTH
+	return (struct p256_fe_pair){{{t.c[5], t.c[6], t.c[7], t.c[8], t.c[9]}},
+				     {{u.c[5], u.c[6], u.c[7], u.c[8], u.c[9]}}};
 }
 
 /* a < k p (or packed, k = 1.1), b < m p, k m <= 16: product -> raw, number in [0, (1 + k m / 16)

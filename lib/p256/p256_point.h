@@ -50,15 +50,21 @@ P256_INLINE struct p256_jacobian p256_point_select(__mmask8 mask, struct p256_ja
  * X3 = M^2 - 2 b, Y3 = M (b - X3) - Y^4, b = X Y^2. */
 P256_INLINE struct p256_jacobian p256_point_double(struct p256_jacobian a)
 {
-	struct p256_fe delta = p256_fe_sqr_raw(a.z); /* 1.11 */
-	struct p256_fe gamma = p256_fe_sqr(a.y);     /* 1.64 */
+	struct p256_fe_pair squares =
+		p256_wide_reduce_raw_pair(p256_wide_sqr(a.z), p256_wide_sqr(a.y));
+	struct p256_fe delta = squares.a;		 /* 1.11 */
+	struct p256_fe gamma = p256_fe_carry(squares.b); /* 1.64 */
 	struct p256_fe minus =
 		p256_fe_carry(p256_fe_add_p(p256_fe_sub_raw(a.x, delta), 2));	 /* 0.8..3.1 */
 	struct p256_fe plus = p256_fe_three_halves(p256_fe_add_raw(a.x, delta)); /* 3.82 */
-	struct p256_fe m = p256_fe_mul(minus, plus);				 /* 1.75 */
-	struct p256_fe beta = p256_fe_mul(a.x, gamma);				 /* 1.12 */
-	struct p256_fe beta2 = p256_fe_add_raw(beta, beta);			 /* 2.24 */
-	struct p256_fe m2 = p256_fe_sqr_raw(m);					 /* 1.20 */
+	struct p256_fe_pair products =
+		p256_wide_reduce_raw_pair(p256_wide_mul(minus, plus), p256_wide_mul(a.x, gamma));
+	struct p256_fe m = p256_fe_carry(products.a);	    /* 1.75 */
+	struct p256_fe beta = p256_fe_carry(products.b);    /* 1.12 */
+	struct p256_fe beta2 = p256_fe_add_raw(beta, beta); /* 2.24 */
+	struct p256_fe_pair last =
+		p256_wide_reduce_raw_pair(p256_wide_sqr(m), p256_wide_mul(a.y, a.z));
+	struct p256_fe m2 = last.a; /* 1.20 */
 	/* b - X3 is taken before X3 is brought below 1.1 p: no need to wait for it. */
 	struct p256_fe difference = p256_fe_carry(
 		p256_fe_add_p(p256_fe_sub_raw(p256_fe_add_raw(beta2, beta), m2), 2)); /* 0.8..5.4 */
@@ -69,7 +75,7 @@ P256_INLINE struct p256_jacobian p256_point_double(struct p256_jacobian a)
 
 	return (struct p256_jacobian){
 		x3, p256_fe_carry(p256_fe_add_p(p256_wide_reduce_raw(y3), 1)), /* 0.8..2.6 */
-		p256_fe_mul(a.y, a.z),					       /* 1.26 */
+		p256_fe_carry(last.b),					       /* 1.26 */
 	};
 }
 
@@ -77,19 +83,27 @@ P256_INLINE struct p256_jacobian p256_point_double(struct p256_jacobian a)
 P256_INLINE struct p256_jacobian p256_point_add_affine(struct p256_jacobian a, struct p256_affine b,
 						       __mmask8 negative)
 {
-	struct p256_fe zz = p256_fe_sqr(a.z);	       /* 1.11 */
-	struct p256_fe zzz = p256_fe_mul(zz, a.z);     /* 1.10 */
-	struct p256_fe u2 = p256_fe_mul_raw(b.x, zz);  /* 1.07 */
-	struct p256_fe s2 = p256_fe_mul_raw(b.y, zzz); /* 1.07 */
+	struct p256_fe zz = p256_fe_sqr(a.z); /* 1.11 */
+	struct p256_fe_pair t =
+		p256_wide_reduce_raw_pair(p256_wide_mul(zz, a.z), p256_wide_mul(b.x, zz));
+	struct p256_fe zzz = p256_fe_carry(t.a); /* 1.10 */
+	struct p256_fe u2 = t.b;		 /* 1.07 */
 	struct p256_fe h =
 		p256_fe_carry(p256_fe_add_p(p256_fe_sub_raw(u2, a.x), 2)); /* 0.9..3.07 */
+
+	t = p256_wide_reduce_raw_pair(p256_wide_mul(b.y, zzz), p256_wide_sqr(h));
+	struct p256_fe s2 = t.a;		/* 1.07 */
+	struct p256_fe hh = p256_fe_carry(t.b); /* 1.59 */
 	struct p256_fe r = p256_fe_carry(
 		p256_fe_sub_raw(p256_fe_negate_raw(s2, negative),
 				p256_fe_sub_raw(a.y, p256_fe_multiple_of_p(5)))); /* 0.7..6.07 */
-	struct p256_fe hh = p256_fe_sqr(h);					  /* 1.59 */
-	struct p256_fe hhh = p256_fe_mul(h, hh);				  /* 1.31 */
-	struct p256_fe v = p256_fe_mul(a.x, hh);				  /* 1.11 */
-	struct p256_fe r2 = p256_fe_sqr_raw(r);					  /* 3.31 */
+
+	t = p256_wide_reduce_raw_pair(p256_wide_mul(h, hh), p256_wide_mul(a.x, hh));
+	struct p256_fe hhh = p256_fe_carry(t.a); /* 1.31 */
+	struct p256_fe v = p256_fe_carry(t.b);	 /* 1.11 */
+
+	t = p256_wide_reduce_raw_pair(p256_wide_sqr(r), p256_wide_mul(a.z, h));
+	struct p256_fe r2 = t.a; /* 3.31 */
 	struct p256_fe x3 = p256_fe_fold_raw(p256_fe_add_p(
 		p256_fe_sub_raw(p256_fe_sub_raw(r2, hhh), p256_fe_add_raw(v, v)), 4)); /* 1.01 */
 	struct p256_fe difference =
@@ -100,7 +114,7 @@ P256_INLINE struct p256_jacobian p256_point_add_affine(struct p256_jacobian a, s
 	return (struct p256_jacobian){
 		p256_fe_carry(x3),
 		p256_fe_carry(p256_fe_add_p(p256_wide_reduce_raw(y3), 1)), /* 0.7..3.18 */
-		p256_fe_mul(a.z, h),					   /* 1.25 */
+		p256_fe_carry(t.b),					   /* 1.25 */
 	};
 }
 
