@@ -12,7 +12,7 @@
 
 #include "crypto/crypto.h"
 
-enum { BATCH_MAX = 64, REFERENCE_OPERATIONS = 64, ROUNDS_MAX = 1000 };
+enum { BATCH_MAX = 128, REFERENCE_OPERATIONS = 64, ROUNDS_MAX = 1000 };
 
 /* One operation on a batch of different inputs. */
 struct inputs {
@@ -267,7 +267,7 @@ int main(int argc, char **argv)
 	static const struct argp_option list[] = {
 		{"backend", 'b', "NAME", 0, "against the reference: auto (default), ifma, openssl",
 		 0},
-		{"batch", 'n', "N", 0, "operations a call, 1 to 64 (default 64)", 0},
+		{"batch", 'n', "N", 0, "operations a call, 1 to 128 (default 128)", 0},
 		{"rounds", 'r', "N", 0, "default 25", 0},
 		{"json", 'j', NULL, 0, "the last line is one JSON object", 0},
 		{0}};

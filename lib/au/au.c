@@ -271,6 +271,7 @@ static bool make_rings(struct au *au)
 			    "no memory for %u jobs of %zu octets: lower ue.jobs, or give EAL more",
 			    jobs, sizeof(struct au_job));
 	s->jobs_reserve = jobs / 4;
+	s->jobs_plenty = s->jobs_reserve + AU_PLENTY_POLLS * NET_BURST * au->n_workers;
 	s->crypto_rings = calloc(au->n_cryptos, sizeof(struct rte_ring *));
 	s->control_rings = calloc(au->n_controls, sizeof(struct rte_ring *));
 	au->steering = calloc(au->n_workers, sizeof(struct rte_ring *));

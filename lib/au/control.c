@@ -271,6 +271,7 @@ static void on_attach(struct au_control *c, const struct au_job *job)
 	memcpy(h->pk_au, job->pk_au, sizeof(h->pk_au));
 	memcpy(h->au_signature, job->au_signature, sizeof(h->au_signature));
 	memcpy(h->device_key, job->device_key, sizeof(h->device_key));
+	h->multiples = job->multiples;
 	memcpy(h->fingerprint, job->fingerprint, sizeof(h->fingerprint));
 	h->eum = job->eum;
 	h->curve = job->curve;
@@ -358,14 +359,15 @@ static void on_response(struct au_control *c, struct au_job *job)
 		control_abort(c, ue, job->cause);
 		return;
 	}
+	struct ue_secured secured;
+
+	/* The index is cold, most likely, and comes while keys are derived. */
+	ue_table_prefetch_eid(c->table, ue->eid);
+	derive_keys(c, ue, job, &secured);
 	struct ue *older = ue_table_find_eid(c->table, ue->eid);
 
 	if (older)
 		drop(c, older, WIRE_CAUSE_SUPERSEDED);
-
-	struct ue_secured secured;
-
-	derive_keys(c, ue, job, &secured);
 	au_count(&c->held[ue->half_open.epoch], (uint64_t)-1);
 	ue_table_write_begin(ue);
 	ue_table_set_state(c->table, ue, UE_SECURITY_MODE);

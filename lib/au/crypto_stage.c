@@ -76,6 +76,8 @@ static unsigned int run_verify_wave(struct au_crypto *c, struct au_job **jobs, u
 		c->verifies[m] = (struct crypto_verify){.curve = v->curve,
 							.key = v->key,
 							.public_key = v->public_key,
+							.multiples = v->multiples,
+							.multiples_out = v->multiples_out,
 							.digest = c->digests[m],
 							.signature = v->signature};
 		m++;

@@ -36,6 +36,9 @@ struct au_verify {
 	enum crypto_curve curve;
 	const struct crypto_key *key;	       /* prepared issuer key, or NULL */
 	uint8_t public_key[CRYPTO_POINT_SIZE]; /* when key is NULL */
+	/* Of public_key, or NULL; in the job. */
+	const struct crypto_multiples *multiples;
+	struct crypto_multiples *multiples_out;
 	uint8_t signature[CRYPTO_SIGNATURE_SIZE];
 	struct span message;	       /* in the job's buffer */
 	enum wire_cause bad_signature; /* cause when the signature is wrong */
@@ -70,6 +73,7 @@ struct au_job {
 	uint8_t eid[16];
 	uint8_t rand_ue[16];
 	uint8_t device_key[CRYPTO_POINT_SIZE];
+	struct crypto_multiples multiples; /* of device_key; out: AU_JOB_ATTACH; in: the other */
 	uint8_t pk_ue[CRYPTO_POINT_SIZE];
 	uint8_t fingerprint[SEC_FINGERPRINT_SIZE]; /* of Cert_eUICC */
 	const struct pki_issuer *eum; /* known issuer of Cert_eUICC, or NULL; of the snapshot */

@@ -23,6 +23,7 @@
 enum {
 	AU_BURST = 128,	      /* packets or jobs a poll */
 	AU_EPOCHS = 8,	      /* trust snapshots alive at once */
+	AU_PLENTY_POLLS = 16, /* of a worker, between counts of free jobs while there are plenty */
 	AU_TICKS_PER_S = 100, /* timer resolution 10 ms */
 };
 
@@ -72,7 +73,9 @@ struct au_shared {
 	struct sec_fingerprint_key *fingerprint_key; /* read-only: steps 1 and 5 may meet
 							different workers */
 	struct rte_mempool *jobs;
-	unsigned int jobs_reserve;	/* ATTACH REQUESTs leave this many to later messages */
+	unsigned int jobs_reserve; /* ATTACH REQUESTs leave this many to later messages */
+	unsigned int jobs_plenty;  /* with so many free, AU_PLENTY_POLLS of all workers leave the
+				      reserve */
 	struct rte_ring **crypto_rings; /* one a crypto stage */
 	unsigned int n_crypto;
 	struct rte_ring **control_rings; /* one a shard */

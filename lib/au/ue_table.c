@@ -308,6 +308,11 @@ struct ue *ue_table_find_eid(struct ue_table *t, const uint8_t eid[16])
 	return NULL;
 }
 
+void ue_table_prefetch_eid(const struct ue_table *t, const uint8_t eid[16])
+{
+	rte_prefetch0(&t->eid_heads[hash16(t, eid, eid) & t->eid_mask]);
+}
+
 void ue_table_index_eid(struct ue_table *t, struct ue *ue)
 {
 	uint32_t *head = &t->eid_heads[hash16(t, ue->eid, ue->eid) & t->eid_mask];

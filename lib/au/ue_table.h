@@ -62,7 +62,8 @@ struct ue_half_open {
 	uint8_t sk_au[CRYPTO_SCALAR_SIZE]; /* secret */
 	uint8_t pk_au[CRYPTO_POINT_SIZE];
 	uint8_t au_signature[CRYPTO_SIGNATURE_SIZE];
-	uint8_t device_key[CRYPTO_POINT_SIZE];	   /* of Cert_eUICC */
+	uint8_t device_key[CRYPTO_POINT_SIZE]; /* of Cert_eUICC */
+	struct crypto_multiples multiples;     /* of device_key: step 6 verifies with it again */
 	uint8_t fingerprint[SEC_FINGERPRINT_SIZE]; /* of Cert_eUICC */
 	/* Cert_eUICC's issuer, when it was known in step 1 and had signed it; in the snapshot */
 	const struct pki_issuer *eum;
@@ -153,6 +154,7 @@ void ue_table_set_state(struct ue_table *t, struct ue *ue, enum ue_state state);
 
 /* Contexts by EID: only authenticated ones are in it, so a replay cannot displace anybody. */
 struct ue *ue_table_find_eid(struct ue_table *t, const uint8_t eid[16]);
+void ue_table_prefetch_eid(const struct ue_table *t, const uint8_t eid[16]);
 void ue_table_index_eid(struct ue_table *t, struct ue *ue);
 
 /* RAND_UE index: remembers (RAND_UE, EID) -> slot from step 2 until replay_ticks after. The oldest

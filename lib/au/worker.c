@@ -22,12 +22,13 @@ static void count_cause(struct au_worker *w, enum wire_cause cause)
 
 /* ---------------------------------------------------------------- jobs */
 
-/* Counting walks all lcores' caches: once a poll, and only when a new attach asks. */
+/* Counting walks all lcores' caches: once in some polls while there is plenty, once in each when
+ * there is not, and only when a new attach asks. */
 static unsigned int jobs_free(struct au_worker *w)
 {
-	if (!w->jobs_counted) {
+	if (w->jobs_counted == 0) {
 		w->jobs_free = rte_mempool_avail_count(w->shared->jobs);
-		w->jobs_counted = true;
+		w->jobs_counted = w->jobs_free > w->shared->jobs_plenty ? AU_PLENTY_POLLS : 1;
 	}
 	return w->jobs_free;
 }
@@ -172,9 +173,11 @@ static enum wire_cause cause_of(enum pki_error e)
 	}
 }
 
-static void add_verify(struct au_job *job, enum crypto_curve curve, const struct crypto_key *key,
-		       const uint8_t *public_key, struct span message, const uint8_t *signature,
-		       enum wire_cause bad_signature, enum wire_cause bad_key)
+/* With a key that is prepared, or with a given one; the other is NULL. */
+static struct au_verify *add_verify(struct au_job *job, enum crypto_curve curve,
+				    const struct crypto_key *key, const uint8_t *public_key,
+				    struct span message, const uint8_t *signature,
+				    enum wire_cause bad_signature)
 {
 	struct au_verify *v = &job->verifies[job->n_verifies++];
 
@@ -182,19 +185,21 @@ static void add_verify(struct au_job *job, enum crypto_curve curve, const struct
 	v->key = key;
 	if (public_key)
 		memcpy(v->public_key, public_key, CRYPTO_POINT_SIZE);
+	v->multiples = NULL;
+	v->multiples_out = NULL;
 	memcpy(v->signature, signature, CRYPTO_SIGNATURE_SIZE);
 	v->message = message;
 	v->bad_signature = bad_signature;
-	v->bad_key = bad_key;
+	v->bad_key = WIRE_CAUSE_CERT_KEY;
+	return v;
 }
 
-/* A certificate's own signature, by a key that is prepared or given. */
+/* A certificate's own signature. */
 static void add_verify_cert(struct au_job *job, const struct pki_cert *cert,
 			    const struct crypto_key *key, const uint8_t *public_key,
 			    enum wire_cause bad_signature)
 {
-	add_verify(job, cert->curve, key, public_key, cert->tbs, cert->signature, bad_signature,
-		   WIRE_CAUSE_CERT_KEY);
+	add_verify(job, cert->curve, key, public_key, cert->tbs, cert->signature, bad_signature);
 }
 
 /* Everything about Cert_eUICC but who signed it. */
@@ -281,7 +286,8 @@ static enum wire_cause prepare_attach(struct au_worker *w, const struct wire_mes
 	memcpy(signed_data + 16, cert->eid, 16);
 	add_verify(job, cert->curve, NULL, cert->public_key,
 		   au_job_keep(job, span_make(signed_data, sizeof(signed_data))),
-		   m->ie[WIRE_IE_UE_SIGNATURE1].p, WIRE_CAUSE_SIGNATURE_UE1, WIRE_CAUSE_CERT_KEY);
+		   m->ie[WIRE_IE_UE_SIGNATURE1].p, WIRE_CAUSE_SIGNATURE_UE1)
+		->multiples_out = &job->multiples;
 	job->capability_len = (uint8_t)capability.n;
 	memcpy(job->capability, capability.p, capability.n);
 	job->curve = (uint8_t)cert->curve;
@@ -454,9 +460,11 @@ static enum wire_cause prepare_response(struct au_worker *w, const struct wire_m
 		return cause;
 	memcpy(signed_data, h->rand_au, 16);
 	memcpy(signed_data + 16, pk_ue.p, 65);
+	job->multiples = h->multiples;
 	add_verify(job, h->curve, NULL, h->device_key,
 		   au_job_keep(job, span_make(signed_data, sizeof(signed_data))),
-		   m->ie[WIRE_IE_UE_SIGNATURE2].p, WIRE_CAUSE_SIGNATURE_UE2, WIRE_CAUSE_CERT_KEY);
+		   m->ie[WIRE_IE_UE_SIGNATURE2].p, WIRE_CAUSE_SIGNATURE_UE2)
+		->multiples = &job->multiples;
 	job->curve = h->curve;
 	memcpy(job->eid, view->eid, sizeof(job->eid));
 	memcpy(job->pk_ue, pk_ue.p + 1, CRYPTO_POINT_SIZE);
@@ -674,7 +682,8 @@ unsigned int au_worker_poll(struct au_worker *w)
 		w->next_clock = w->tsc + w->shared->tsc_hz / 10;
 	}
 	w->trust = atomic_load_explicit(&w->shared->trust, memory_order_acquire);
-	w->jobs_counted = false;
+	if (w->jobs_counted > 0)
+		w->jobs_counted--;
 	for (unsigned int i = 0; i < w->n_queues; i++) {
 		struct worker_queue *q = &w->queues[i];
 		unsigned int n = 0;

@@ -36,8 +36,8 @@ struct au_worker {
 	uint64_t next_clock;
 	uint64_t tick;
 	unsigned int next_crypto;
-	bool jobs_counted;
-	unsigned int jobs_free; /* as of the start of this poll, less what it took */
+	unsigned int jobs_counted; /* polls for which the count below is good */
+	unsigned int jobs_free;	   /* as of when it was counted, less what was taken since */
 	uint64_t polls;
 	uint64_t jobs_of_epoch[AU_EPOCHS];
 	struct au_counters counters;

@@ -9,13 +9,17 @@
 #include "p256/p256_point.h"
 
 enum {
-	GENERATOR_WINDOW = 8,	   /* for verification: 32 additions */
-	SECRET_WINDOW = 7,	   /* for key pairs and signatures: 36 additions */
-	SECRET_WINDOWS = 37,	   /* ceil(256 / 7) */
-	KEY_WINDOW = 5,		   /* for a key met for the first time: 51 additions */
-	KEY_WINDOWS = 52,	   /* ceil(256 / 5) */
-	KEY_MULTIPLES = 16,	   /* 1, 3, ... 31 */
-	WINDOWS_MAX = KEY_WINDOWS, /* of all windows from P256_WINDOW_MIN up */
+	GENERATOR_WINDOW = 8, /* for verification: 32 additions */
+	SECRET_WINDOW = 7,    /* for key pairs and signatures: 36 additions */
+	SECRET_WINDOWS = 37,  /* ceil(256 / 7) */
+	KEY_WINDOW = 5,	      /* for a key met for the first time: 51 additions */
+	KEY_WINDOWS = 52,     /* ceil(256 / 5) */
+	KEY_MULTIPLES = 16,   /* 1, 3, ... 31 */
+	SPLIT_BASES = 4,      /* Q, 2^64 Q, 2^128 Q, 2^192 Q */
+	SPLIT_WINDOW = 4,     /* for each: 16 additions, and 60 doublings for all */
+	SPLIT_WINDOWS = 16,   /* 64 / 4 */
+	SPLIT_MULTIPLES = 8,  /* 1, 3, ... 15 */
+	WINDOWS_MAX = SPLIT_BASES * SPLIT_WINDOWS,
 };
 
 /* entries[2^(window-1) i + j] = (2 j + 1) 2^(window i) Q */
@@ -31,10 +35,10 @@ struct p256_select_row {
 	_Alignas(64) uint64_t w[8][64];
 };
 
-/* Q, 3 Q, ... 31 Q of eight lanes, point j with Z[j] = Z[j-1] h[j]; Z[0] = 1. */
+/* Q, 3 Q, ... 31 Q of eight lanes, as p256_odd_multiples makes them. */
 struct p256_odd_multiples {
-	struct p256_affine point[KEY_MULTIPLES]; /* X < 1.2 p, Y < 4.8 p */
-	struct p256_fe h[KEY_MULTIPLES];	 /* < 3.3 p */
+	struct p256_affine point[KEY_MULTIPLES];
+	struct p256_fe h[KEY_MULTIPLES];
 };
 
 struct p256_verify_group;
@@ -59,12 +63,31 @@ extern const uint8_t p256_generator[P256_POINT_SIZE];
  * >= p or the point is not on the curve are set in *bad and hold the generator. Constant time. */
 struct p256_affine p256_keys_load(const uint8_t *const keys[P256_LANES], __mmask8 *bad);
 
-/* Odd multiples of q (not infinity), and the last one's Z. Exact for every point of the curve: its
- * order is prime and above 32. 1 doubling (3 M + 4 S) and 15 co-Z additions (5 M + 2 S). Constant
- * time. */
-struct p256_fe p256_odd_multiples(struct p256_odd_multiples *m, struct p256_affine q);
-/* (3 M + 1 S) for all but the first, given 1 / Z of the last: X, Y < 1.3 p, affine. */
-void p256_odd_multiples_affine(struct p256_odd_multiples *m, struct p256_fe z_inverse);
+/* The first n odd multiples of q (not infinity), X < 1.2 p, Y < 4.8 p, and what leads from one's Z
+ * to the next one's, h < 3.3 p: Z[1] = Y Z h[1] with q's Y and Z, then Z[j] = Z[j-1] h[j]. Returns
+ * the last one's Z. Exact for every point of the curve: its order is prime and above 2 n. 1
+ * doubling (4 M + 5 S) and n - 1 co-Z additions (5 M + 2 S). Constant time. */
+struct p256_fe p256_odd_multiples(struct p256_affine *point, struct p256_fe *h, unsigned int n,
+				  struct p256_jacobian q);
+/* Point j of them affine, X < 1.1 p, Y < 1.4 p, given 1 / Z of it, which becomes 1 / Z of point j
+ * - 1. From the last to the first. 4 M + 1 S. */
+P256_INLINE struct p256_affine p256_odd_multiple_affine(const struct p256_affine *point,
+							const struct p256_fe *h, unsigned int j,
+							struct p256_fe *z_inverse)
+{
+	struct p256_fe zz = p256_fe_sqr(*z_inverse);
+	struct p256_fe_pair t = p256_wide_reduce_raw_pair(p256_wide_mul(zz, *z_inverse),
+							  p256_wide_mul(point[j].x, zz));
+	struct p256_fe x = p256_fe_carry(t.b);
+
+	t = p256_wide_reduce_raw_pair(p256_wide_mul(point[j].y, p256_fe_carry(t.a)),
+				      p256_wide_mul(*z_inverse, h[j]));
+	*z_inverse = p256_fe_carry(t.b);
+	/* The first sum's points had Z = Y Z of the start. */
+	if (j == 1)
+		*z_inverse = p256_fe_mul(*z_inverse, point[0].y);
+	return (struct p256_affine){x, p256_fe_carry(t.a)};
+}
 
 /* X / Z^2, Y / Z^3 given 1 / Z. 3 M + 1 S. */
 P256_INLINE struct p256_affine p256_point_affine(struct p256_jacobian a, struct p256_fe z_inverse)

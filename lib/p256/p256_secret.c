@@ -348,7 +348,8 @@ static void ecdh_load(struct p256_secret_group *g, const struct p256_ecdh *ops, 
 	g->k = p256_fe_from_words(p256_words_load(private_keys));
 	g->bad_key |= (__mmask8)~p256_scalar_is_valid(g->k);
 	g->k = p256_fe_select(g->bad_key, g->k, limbs_one());
-	g->z = p256_odd_multiples(&g->multiples, q);
+	g->z = p256_odd_multiples(g->multiples.point, g->multiples.h, KEY_MULTIPLES,
+				  (struct p256_jacobian){q.x, q.y, p256_fe_one()});
 }
 
 /* Selects a digit's point: all sixteen are read. */
@@ -410,7 +411,9 @@ void p256_ecdh_burst(struct p256 *c, struct p256_ecdh *ops, unsigned int n)
 		for (unsigned int i = 0; i < groups; i++) {
 			struct p256_secret_group *g = &c->secret[i];
 
-			p256_odd_multiples_affine(&g->multiples, g->z);
+			for (unsigned int j = KEY_MULTIPLES; j-- > 0;)
+				g->multiples.point[j] = p256_odd_multiple_affine(
+					g->multiples.point, g->multiples.h, j, &g->z);
 			multiply_point(g);
 			g->z = g->sum.z;
 		}

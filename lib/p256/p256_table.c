@@ -54,64 +54,59 @@ struct p256_affine p256_keys_load(const uint8_t *const keys[P256_LANES], __mmask
 		p256_fe_select(*bad, p256_fe_canonical(y), p256_fe_broadcast(g_y))};
 }
 
-struct p256_fe p256_odd_multiples(struct p256_odd_multiples *m, struct p256_affine q)
+struct p256_fe p256_odd_multiples(struct p256_affine *point, struct p256_fe *h, unsigned int n,
+				  struct p256_jacobian q)
 {
-	/* 2 Q as in p256_point_double with Z = 1, and Q with the same Z: (X Y^2, Y^4, Y). */
-	struct p256_fe gamma = p256_fe_sqr(q.y); /* 1.1 */
+	/* 2 Q as in p256_point_double, and Q with the same Z: (X Y^2, Y^4, Y Z). */
+	struct p256_fe delta = p256_fe_sqr_raw(q.z); /* 1.11 */
+	struct p256_fe gamma = p256_fe_sqr(q.y);     /* 1.64 */
 	struct p256_fe minus =
-		p256_fe_carry(p256_fe_add_p(p256_fe_sub_raw(q.x, p256_fe_one()), 1));	 /* 2 */
-	struct p256_fe plus = p256_fe_three_halves(p256_fe_add_raw(q.x, p256_fe_one())); /* 3.5 */
-	struct p256_fe slope = p256_fe_mul(minus, plus);				 /* 1.5 */
-	struct p256_fe beta = p256_fe_mul(q.x, gamma);					 /* 1.1 */
+		p256_fe_carry(p256_fe_add_p(p256_fe_sub_raw(q.x, delta), 2));	 /* 3.1 */
+	struct p256_fe plus = p256_fe_three_halves(p256_fe_add_raw(q.x, delta)); /* 3.82 */
+	struct p256_fe slope = p256_fe_mul(minus, plus);			 /* 1.75 */
+	struct p256_fe beta = p256_fe_mul(q.x, gamma);				 /* 1.12 */
 	struct p256_fe x1 = p256_fe_fold(p256_fe_add_p(
 		p256_fe_sub_raw(p256_fe_sqr_raw(slope), p256_fe_add_raw(beta, beta)), 3));
-	struct p256_fe y = p256_fe_sqr(gamma); /* 1.1 */
+	struct p256_fe y = p256_fe_sqr(gamma); /* 1.17 */
 	struct p256_fe y1 = p256_fe_carry(p256_fe_add_p(
 		p256_fe_sub_raw(p256_fe_mul_raw(slope, p256_fe_carry(p256_fe_add_p(
 							       p256_fe_sub_raw(beta, x1), 2))),
 				y),
 		2)); /* 3.4 */
-	struct p256_fe x = beta, z = q.y;
+	struct p256_fe x = beta, z = p256_fe_mul(q.y, q.z);
 
-	m->point[0] = q;
-	m->h[0] = p256_fe_one();
+	point[0] = (struct p256_affine){q.x, q.y};
+	h[0] = p256_fe_one();
 	/* (x, y) is the odd multiple at hand, (x1, y1) is 2 Q, both with the same Z: x, x1 < 1.2,
 	 * y, y1 < 4.5. Each sum moves 2 Q to the sum's Z (Meloni's co-Z addition). */
-	for (int j = 1; j < KEY_MULTIPLES; j++) {
-		struct p256_fe h =
-			p256_fe_carry(p256_fe_add_p(p256_fe_sub_raw(x1, x), 2)); /* 3.2 */
+	for (unsigned int j = 1; j < n; j++) {
+		h[j] = p256_fe_carry(p256_fe_add_p(p256_fe_sub_raw(x1, x), 2)); /* 3.2 */
 		struct p256_fe dy =
 			p256_fe_carry(p256_fe_add_p(p256_fe_sub_raw(y1, y), 5)); /* 8.4, then 6.7 */
-		struct p256_fe hh = p256_fe_sqr(h);				 /* 1.7 */
+		struct p256_fe_pair t =
+			p256_wide_reduce_raw_pair(p256_wide_sqr(h[j]), p256_wide_sqr(dy));
+		struct p256_fe hh = p256_fe_carry(t.a), square = t.b; /* 1.7, 5.5 */
 
-		x1 = p256_fe_mul(x1, hh); /* 1.2 */
-		x = p256_fe_mul(x, hh);	  /* 1.2 */
+		t = p256_wide_reduce_raw_pair(p256_wide_mul(x1, hh), p256_wide_mul(x, hh));
+		x1 = p256_fe_carry(t.a); /* 1.2 */
+		x = p256_fe_carry(t.b);	 /* 1.2 */
 		struct p256_fe hhh =
 			p256_fe_carry(p256_fe_add_p(p256_fe_sub_raw(x1, x), 2)); /* 3.2 */
-		struct p256_fe x3 = p256_fe_fold(p256_fe_add_p(
-			p256_fe_sub_raw(p256_fe_sqr_raw(dy), p256_fe_add_raw(x1, x)), 3));
+		struct p256_fe x3 = p256_fe_fold(
+			p256_fe_add_p(p256_fe_sub_raw(square, p256_fe_add_raw(x1, x)), 3));
 
-		y1 = p256_fe_mul(y1, hhh); /* 1.9 */
+		t = p256_wide_reduce_raw_pair(p256_wide_mul(y1, hhh), p256_wide_mul(z, h[j]));
+		y1 = p256_fe_carry(t.a); /* 1.9 */
+		z = p256_fe_carry(t.b);
 		y = p256_fe_carry(p256_fe_add_p(
 			p256_fe_sub_raw(p256_fe_mul_raw(dy, p256_fe_carry(p256_fe_add_p(
 								    p256_fe_sub_raw(x1, x3), 2))),
 					y1),
 			2)); /* 4.7, then 4.4 */
 		x = x3;
-		z = p256_fe_mul(z, h);
-		m->point[j] = (struct p256_affine){x, y};
-		m->h[j] = h;
+		point[j] = (struct p256_affine){x, y};
 	}
 	return z;
-}
-
-void p256_odd_multiples_affine(struct p256_odd_multiples *m, struct p256_fe z_inverse)
-{
-	for (int j = KEY_MULTIPLES - 1; j > 0; j--) {
-		m->point[j] = p256_point_affine(
-			(struct p256_jacobian){m->point[j].x, m->point[j].y, z_inverse}, z_inverse);
-		z_inverse = p256_fe_mul(z_inverse, m->h[j]);
-	}
 }
 
 size_t p256_table_size(unsigned int window)
