@@ -42,7 +42,7 @@ enum p256_status {
 bool p256_available(void);
 
 /* The generator's tables (404 KiB) and the memory for max_batch operations at once (1 to 1024; 64
- * is good; about 2.5 KiB an operation). Takes half a millisecond. NULL: no memory, or bad
+ * is good; about 4 KiB an operation). Takes half a millisecond. NULL: no memory, or bad
  * max_batch. */
 struct p256;
 struct p256 *p256_create(unsigned int max_batch);
@@ -51,7 +51,7 @@ void p256_destroy(struct p256 *c); /* NULL is allowed */
 /*
  * A public key prepared once for many verifications: 2^(window-1) multiples for each of the
  * ceil(256 / window) windows, affine, 64 octets each. Wider windows mean fewer additions (64 in all
- *at 8 bits, the generator's 32 included) until the table leaves the cache:
+ * at 8 bits, the generator's 32 included) until the table leaves the cache:
  *
  *	window	5	6	7	8	9	10
  *	KiB	52	86	148	256	464	832

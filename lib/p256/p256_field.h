@@ -6,8 +6,7 @@
  *
  * A struct p256_fe holds eight elements, one a 64-bit lane. In each lane the number represented is
  *
- *	l[0] + l[1] 2^52 + l[2] 2^104 + l[3] 2^156 + l[4] 2^208,	limbs as signed 64-bit
- *integers.
+ *	l[0] + l[1] 2^52 + l[2] 2^104 + l[3] 2^156 + l[4] 2^208,	limbs signed, 64 bits.
  *
  * Classes, from the loosest:
  *

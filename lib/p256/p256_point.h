@@ -3,7 +3,7 @@
  * p256_point: the group law, eight points at a time, for the files of lib/p256 only. Constant time.
  *
  * Jacobian coordinates: (X, Y, Z) is the affine point (X / Z^2, Y / Z^3), Z = 0 (mod p) is
- *infinity. Every function takes and gives the class
+ * infinity. Every function takes and gives the class
  *
  *	X < 1.1 p,  Y < 3.2 p,  Z < 1.3 p	(limbs in [0, 2^52))
  *
@@ -16,9 +16,9 @@
  *
  * Exceptions. double is right for every point (there is no point with Y = 0, and infinity stays
  * infinity: Z3 = Y Z). add_affine is right unless the points are equal or one is infinity; then,
- *and also when they are opposite (where that is right), it gives Z = 0, and every sum that follows
- *has Z = 0 too. So whoever cannot rule those cases out looks at Z once, at the end, and computes
- *anew with p256_point_add_complete what came out as 0.
+ * and also when they are opposite (where that is right), it gives Z = 0, and every sum that follows
+ * has Z = 0 too. So whoever cannot rule those cases out looks at Z once, at the end, and computes
+ * anew with p256_point_add_complete what came out as 0.
  */
 #ifndef CPAU_P256_POINT_H
 #define CPAU_P256_POINT_H

@@ -17,13 +17,13 @@
  * Why no addition here meets equal or opposite points, or infinity (add_affine would not be right).
  * The scalar k is odd, in (0, n), and is added up from the highest window down: the sum before the
  * window i is A 2^w i, A > 0 even there (A = k's digits above, times 2^w), and d 2^(w i) is added,
- *d odd, |d| < 2^w. As integers A = d or A = -d cannot be, A being even. Modulo n:
+ * d odd, |d| < 2^w. As integers A = d or A = -d cannot be, A being even. Modulo n:
  *  - opposite: the sum would be a multiple of n, but after window 0 it is k, and before, it is
  *    k less the lower digits, an even number below 2 n and not 0, so not n either.
- *  - equal: A 2^(w i) = d 2^(w i) + n (0 < A 2^(w i) < n + 2^w). With i > 0 that is even = even +
- *odd. With i = 0, k = A + d = n + 2 d: d < 0, and d = (k mod 2^(w+1)) - 2^w gives |d| = n - 2^w mod
- *2^(w+1). The low octets of n are 25 51; for w = 5 that is 49 > 2^5 and for w = 7 209 > 2^7:
- *impossible. (It would be possible for w = 6 or 8.)
+ *  - equal: A 2^(w i) = d 2^(w i) + n (0 < A 2^(w i) < n + 2^w). With i > 0 that is
+ *    even = even + odd. With i = 0, k = A + d = n + 2 d: d < 0, and d = (k mod 2^(w+1)) - 2^w
+ *    gives |d| = n - 2^w mod 2^(w+1). The low octets of n are 25 51; for w = 5 that is 49 > 2^5
+ *    and for w = 7 209 > 2^7: impossible. (It would be possible for w = 6 or 8.)
  */
 #include "p256/p256_internal.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * ECDSA verification (FIPS 186-4 6.4.2), variable time. R = u1 G + u2 Q with u1 = e / s, u2 = r /
- *s, and the x-coordinate of R is to be r mod n.
+ * s, and the x-coordinate of R is to be r mod n.
  *
  * For a group of eight, in multiplications M, squarings S (M = 80, S = 60 vpmadd52) and modulo n N
  * (105), inversions apart:
