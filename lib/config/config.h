@@ -35,7 +35,7 @@ struct config_port {
 	char *device; /* ethdev name after EAL start: PCI address or vdev name ("net_memif0") */
 	char *vdev;   /* whole --vdev argument when the port is virtual, else NULL */
 	char *ipv4;   /* "192.0.2.1/24", or NULL */
-	char *ipv6;		/* "2001:db8::1/64", or NULL */
+	char *ipv6;   /* "2001:db8::1/64", or NULL */
 	unsigned int vlan;	/* 0: untagged */
 	unsigned int mtu;	/* octets */
 	unsigned int rx_queues; /* 0: one a worker, as far as the device has them */
