@@ -381,6 +381,12 @@ bool ue_table_rand_seen(const struct ue_table *t, const uint8_t rand_ue[16], con
 	return false;
 }
 
+void ue_table_prefetch_rand(const struct ue_table *t, const uint8_t rand_ue[16],
+			    const uint8_t eid[16])
+{
+	rte_prefetch0(rand_bucket(t, hash16(t, rand_ue, eid)));
+}
+
 /* ---------------------------------------------------------------- timers */
 
 static void link_timer(struct ue_table *t, struct ue *ue, uint64_t due)

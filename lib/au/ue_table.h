@@ -191,6 +191,9 @@ bool ue_table_read(const struct ue_table *t, uint64_t au_ue_id, struct ue_view *
  * checks again. */
 bool ue_table_rand_seen(const struct ue_table *t, const uint8_t rand_ue[16], const uint8_t eid[16],
 			uint64_t tick);
+/* Brings what it will look at into the cache. */
+void ue_table_prefetch_rand(const struct ue_table *t, const uint8_t rand_ue[16],
+			    const uint8_t eid[16]);
 unsigned int ue_table_count(const struct ue_table *t, enum ue_state state);
 /* Contexts that a new attach could take: bounded by free slots and by max_half_open. */
 unsigned int ue_table_room(const struct ue_table *t);

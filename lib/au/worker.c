@@ -294,7 +294,6 @@ static enum wire_cause prepare_attach(struct au_worker *w, const struct wire_mes
 	job->cross = (int16_t)choose_cross(w, m, eum, cert->curve);
 	job->sign_key = w->trust->au[cert->curve].sign_key;
 	memcpy(job->device_key, cert->public_key, CRYPTO_POINT_SIZE);
-	sec_fingerprint(w->sec, w->shared->fingerprint_key, cert->der, job->fingerprint);
 	return WIRE_CAUSE_NONE;
 }
 
@@ -336,6 +335,8 @@ static void on_attach_request(struct au_worker *w, const struct worker_record *r
 	/* Replays and retransmissions are told before anything dear. */
 	const struct ue_table *table = w->shared->tables[job->shard];
 
+	ue_table_prefetch_rand(table, job->rand_ue, job->eid);
+	sec_fingerprint(w->sec, w->shared->fingerprint_key, der, job->fingerprint);
 	if (ue_table_rand_seen(table, job->rand_ue, job->eid, w->tick)) {
 		job->kind = AU_JOB_RETRY;
 		job_to_control(w, job);
@@ -543,6 +544,9 @@ static void on_uplink_nas(struct au_worker *w, const struct worker_record *r)
 	uint8_t type = nas.n >= 3 && nas.p[0] == WIRE_EPD_5GMM && nas.p[1] == 0 ? nas.p[2] : 0;
 
 	if (type == WIRE_NAS_ATTACH_REQUEST || type == WIRE_NAS_AUTHENTICATION_RESPONSE) {
+		if (type == WIRE_NAS_AUTHENTICATION_RESPONSE)
+			ue_table_prefetch(w->shared->tables[shard_of_ue_id(w, r->record.au_ue_id)],
+					  r->record.au_ue_id);
 		enum wire_cause cause = wire_nas_decode(&m, nas);
 
 		if (cause != WIRE_CAUSE_NONE)
