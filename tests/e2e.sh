@@ -129,7 +129,8 @@ certificates_that_break_a_rule_are_refused() {
 	fresh_credentials
 	config
 	for pair in expired:cert-expired not-yet-valid:cert-not-yet-valid policy:cert-policy usage:cert-usage \
-		critical:cert-unsupported signature:signature-cert-euicc; do
+		critical:cert-unsupported signature:signature-cert-euicc eid:cert-eid eid-check:cert-eid-check \
+		key:cert-key; do
 		pki fleet --dir "$WORK/credentials" --count 5 --fault "${pair%:*}" --out "$WORK/bad.fleet"
 		refused "${pair#*:}" "$WORK/bad.fleet"
 	done
@@ -203,6 +204,48 @@ credentials_reload_under_load() {
 	[ "$(grep -c 'credentials reloaded' "$WORK/cpau.log")" -ge 2 ] || die "it did not reload"
 }
 
+two_lcores_share_the_stages() {
+	[ "$AU_CPU" != "$STORM_CPU" ] || { echo "SKIPPED: two_lcores_share_the_stages needs two CPUs"; return; }
+	fresh_credentials
+	pki fleet --dir "$WORK/credentials" --count 2000 --out "$WORK/p256b.fleet"
+	config
+	sed -i "s#^  - {lcore: .*#  - {lcore: $AU_CPU, stages: [worker, crypto, control]}\n  - {lcore: $STORM_CPU, stages: [crypto, worker]}#" \
+		"$WORK/cpau.yaml"
+	# The generator shares the second CPU with an lcore that never sleeps.
+	run "$WORK/p256b.fleet" --an 16
+	expect 'r["attached"] == 2000 and r["failed"] == 0 and s["events"]["steered"] > 0'
+}
+
+telemetry_says_what_happened() {
+	fresh_credentials
+	pki fleet --dir "$WORK/credentials" --count 40 --out "$WORK/p256b.fleet"
+	config
+	start_cpau --json
+	storm "$WORK/p256b.fleet" --json >"$WORK/report" || die "the storm failed"
+	local prefix command
+	prefix=$(sed -n 's/.*file-prefix, \([^]]*\)\].*/\1/p' "$WORK/cpau.yaml")
+	for command in info counters causes net ues lcores; do
+		echo "/cpau/$command"
+	done | dpdk-telemetry.py -f "$prefix" >"$WORK/telemetry" 2>&1 || die "dpdk-telemetry.py failed"
+	stop_cpau
+	python3 - "$WORK/telemetry" <<-'END' || { cat "$WORK/telemetry" >&2; die "telemetry is not what happened"; }
+		import json, re, sys
+		text = open(sys.argv[1]).read()
+		all = {}
+		for line in text.splitlines():
+		    found = re.search(r'\{"/cpau/.*\}', line)
+		    if found:
+		        all.update(json.loads(found.group(0)))
+		assert all["/cpau/counters"]["attached"] == 40, all
+		assert all["/cpau/ues"]["attached"] == 40, all
+		assert all["/cpau/info"]["name"] == "cpau-quickstart", all
+		assert all["/cpau/counters"]["attach_requests"] == 40, all
+		assert all["/cpau/net"]["datagrams"] > 40 and all["/cpau/net"]["rx_packets"] > 40, all
+		assert not any(all["/cpau/causes"].values()), all
+		assert any(k.endswith("_busy_cycles") and v > 0 for k, v in all["/cpau/lcores"].items()), all
+	END
+}
+
 an_unconfigured_an_is_dropped_at_the_first_look() {
 	config
 	sed -i 's/192.0.2.100/192.0.2.200/' "$WORK/cpau.yaml"
@@ -264,7 +307,8 @@ kernel_sockets_attach() {
 }
 
 SCENARIOS=(honest_ues_attach brainpool_ues_attach every_algorithm_is_spoken every_fault_meets_its_cause
-	loss_duplication_and_reordering_are_repaired an_unconfigured_an_is_dropped_at_the_first_look
+	loss_duplication_and_reordering_are_repaired telemetry_says_what_happened
+	an_unconfigured_an_is_dropped_at_the_first_look two_lcores_share_the_stages
 	an_unknown_eum_is_verified_and_learned a_subca_tier_is_accepted
 	certificates_that_break_a_rule_are_refused denied_and_revoked_are_refused
 	chains_that_break_above_the_euicc_are_refused another_ci_is_unknown

@@ -49,7 +49,7 @@ static const struct argp_option options[] = {
 	{"first", OPT_FIRST, "N", 0, "counter of the first EID (default: 1)", 0},
 	{"fault", OPT_FAULT, "NAME", 0,
 	 "issue them all wrong, for tests: expired, not-yet-valid, policy, usage, critical, "
-	 "signature",
+	 "signature, eid, eid-check, key",
 	 0},
 	{"import", OPT_IMPORT, "FILE", 0, "one device from this certificate, instead of issuing",
 	 0},
@@ -58,7 +58,8 @@ static const struct argp_option options[] = {
 };
 
 static const char *const fault_names[ISSUE_FAULT_N] = {
-	"none", "expired", "not-yet-valid", "policy", "usage", "critical", "signature"};
+	"none",	    "expired",	 "not-yet-valid", "policy",    "usage",
+	"critical", "signature", "eid",		  "eid-check", "key"};
 
 static enum issue_fault fault_of(const char *name)
 {

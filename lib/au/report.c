@@ -92,14 +92,25 @@ uint64_t au_public_key_cycles(const struct au *au)
 /* DPDK calls back without an argument of ours: one instance a process. */
 static const struct au *telemetry_au;
 
+/* Telemetry takes no '-' in a key, and drops what has one. */
+static void add_u64(struct rte_tel_data *d, const char *name, uint64_t value)
+{
+	char key[RTE_TEL_MAX_STRING_LEN];
+	size_t n = 0;
+
+	for (; name[n] && n < sizeof(key) - 1; n++)
+		key[n] = name[n] == '-' ? '_' : name[n];
+	key[n] = '\0';
+	rte_tel_data_add_dict_u64(d, key, value);
+}
+
 static int on_counters(const char *command, const char *parameters, struct rte_tel_data *d)
 {
 	(void)command;
 	(void)parameters;
 	rte_tel_data_start_dict(d);
 	for (unsigned int i = 0; i < AU_COUNTER_N; i++)
-		rte_tel_data_add_dict_u64(d, au_counter_name(i),
-					  au_event(telemetry_au, (enum au_counter)i));
+		add_u64(d, au_counter_name(i), au_event(telemetry_au, (enum au_counter)i));
 	return 0;
 }
 
@@ -110,8 +121,7 @@ static int on_causes(const char *command, const char *parameters, struct rte_tel
 	rte_tel_data_start_dict(d);
 	for (unsigned int i = 1; i < WIRE_CAUSE_LIMIT; i++)
 		if (strcmp(wire_cause_name(i), "unassigned") != 0)
-			rte_tel_data_add_dict_u64(d, wire_cause_name(i),
-						  au_cause(telemetry_au, (enum wire_cause)i));
+			add_u64(d, wire_cause_name(i), au_cause(telemetry_au, (enum wire_cause)i));
 	return 0;
 }
 
@@ -121,8 +131,7 @@ static int on_net(const char *command, const char *parameters, struct rte_tel_da
 	(void)parameters;
 	rte_tel_data_start_dict(d);
 	for (unsigned int i = 0; i < NET_COUNTER_N; i++)
-		rte_tel_data_add_dict_u64(d, net_counter_name(i),
-					  au_net_counter(telemetry_au, (enum net_counter)i));
+		add_u64(d, net_counter_name(i), au_net_counter(telemetry_au, (enum net_counter)i));
 	return 0;
 }
 
@@ -132,9 +141,8 @@ static int on_ues(const char *command, const char *parameters, struct rte_tel_da
 	(void)parameters;
 	rte_tel_data_start_dict(d);
 	for (unsigned int i = 0; i < UE_STATE_N; i++)
-		rte_tel_data_add_dict_u64(d, ue_state_name((enum ue_state)i),
-					  au_ues(telemetry_au, (enum ue_state)i));
-	rte_tel_data_add_dict_u64(d, "octets-per-ue", ue_table_octets_per_ue());
+		add_u64(d, ue_state_name((enum ue_state)i), au_ues(telemetry_au, (enum ue_state)i));
+	add_u64(d, "octets-per-ue", ue_table_octets_per_ue());
 	return 0;
 }
 
@@ -149,9 +157,9 @@ static int on_lcores(const char *command, const char *parameters, struct rte_tel
 	rte_tel_data_start_dict(d);
 	for (unsigned int i = 0; au_lcore(telemetry_au, i, &lcore, &busy, &idle); i++) {
 		snprintf(name, sizeof(name), "lcore-%u-busy-cycles", lcore);
-		rte_tel_data_add_dict_u64(d, name, busy);
+		add_u64(d, name, busy);
 		snprintf(name, sizeof(name), "lcore-%u-idle-cycles", lcore);
-		rte_tel_data_add_dict_u64(d, name, idle);
+		add_u64(d, name, idle);
 	}
 	return 0;
 }
@@ -163,8 +171,8 @@ static int on_info(const char *command, const char *parameters, struct rte_tel_d
 	rte_tel_data_start_dict(d);
 	rte_tel_data_add_dict_string(d, "name", telemetry_au->shared.config->name);
 	rte_tel_data_add_dict_string(d, "backend", au_backend(telemetry_au));
-	rte_tel_data_add_dict_string(d, "backend-reason", au_backend_reason(telemetry_au));
-	rte_tel_data_add_dict_string(d, "serving-network", telemetry_au->shared.serving_network);
+	rte_tel_data_add_dict_string(d, "backend_reason", au_backend_reason(telemetry_au));
+	rte_tel_data_add_dict_string(d, "serving_network", telemetry_au->shared.serving_network);
 	return 0;
 }
 

@@ -45,6 +45,10 @@ enum issue_fault {
 	ISSUE_FAULT_USAGE,     /* keyEncipherment alone */
 	ISSUE_FAULT_CRITICAL,  /* an unknown critical extension */
 	ISSUE_FAULT_SIGNATURE, /* a changed octet in the signature */
+	/* of a fleet's devices only */
+	ISSUE_FAULT_EID,       /* a letter among its digits */
+	ISSUE_FAULT_EID_CHECK, /* not 1 modulo 97 */
+	ISSUE_FAULT_KEY,       /* a public key that is no point of the curve */
 	ISSUE_FAULT_N,
 };
 

@@ -113,7 +113,7 @@ static bool make_template(const struct issue_fleet_request *r, struct template *
 	struct issue_request request = {
 		.role = ISSUE_EUICC,
 		.variant = r->variant,
-		.fault = r->fault == ISSUE_FAULT_SIGNATURE ? ISSUE_FAULT_NONE : r->fault,
+		.fault = r->fault < ISSUE_FAULT_SIGNATURE ? r->fault : ISSUE_FAULT_NONE,
 		.country = "ES",
 		.organisation = r->organisation,
 		.serial_number = eid,
@@ -203,6 +203,21 @@ static void fill_device(const struct issue_fleet_request *r, const struct templa
 	memcpy(d->tbs + t->public_key, d->public_key, 64);
 	key_identifier(d->public_key, id);
 	memcpy(d->tbs + t->key_id, id, sizeof(id));
+	/* What is spoiled here is signed like the rest. */
+	switch (r->fault) {
+	case ISSUE_FAULT_EID:
+		d->tbs[t->eid + 20] = 'A';
+		break;
+	case ISSUE_FAULT_EID_CHECK:
+		d->tbs[t->eid + EID_DIGITS - 1] =
+			(uint8_t)('0' + (d->eid[EID_DIGITS - 1] - '0' + 1) % 10);
+		break;
+	case ISSUE_FAULT_KEY:
+		d->tbs[t->public_key + CRYPTO_POINT_SIZE - 1] ^= 1;
+		break;
+	default:
+		break;
+	}
 }
 
 static bool issue_burst(const struct issue_fleet_request *r, const struct template *t,
