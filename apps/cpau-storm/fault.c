@@ -33,7 +33,7 @@ const struct fault_definition fault_definitions[FAULT_N] = {
 				WIRE_CAUSE_NONE},
 	[FAULT_RAND_MISMATCH] = {"rand-mismatch", "another RAND_AU in step 5",
 				 REJECTED(RAND_MISMATCH)},
-	[FAULT_CERT_CHANGED] = {"cert-changed", "another signature in step 5's Cert_eUICC",
+	[FAULT_CERT_CHANGED] = {"cert-changed", "another device's Cert_eUICC in step 5",
 				REJECTED(CERT_CHANGED)},
 	[FAULT_BAD_SIG2] = {"bad-sig2", "UE_Signature2 wrong", REJECTED(SIGNATURE_UE2)},
 	[FAULT_PK_UE] = {"pk-ue", "PK_UE off the curve, rightly signed", REJECTED(PK_UE)},
@@ -162,8 +162,6 @@ size_t fault_spoil(enum fault fault, uint8_t *nas, size_t n, size_t size)
 		return n;
 	if (fault == FAULT_RAND_MISMATCH)
 		flip(nas, n, WIRE_IE_RAND_AU, 1);
-	else if (fault == FAULT_CERT_CHANGED)
-		flip(nas, n, WIRE_IE_CERT_EUICC, 1);
 	else if (fault == FAULT_BAD_SIG2)
 		flip(nas, n, WIRE_IE_UE_SIGNATURE2, 1);
 	return n;
