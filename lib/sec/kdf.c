@@ -3,7 +3,6 @@
  * The key schedule: TS 33.220 Annex B.2, KDF(key, FC || P0 || L0 || P1 || L1 || ...).
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
-#include <assert.h>
 #include <openssl/sha.h>
 
 #include "sec/sec.h"
@@ -13,66 +12,73 @@ enum {
 	KDF_INPUT_MAX = 384, /* Ksession's is the longest: 1 + 7 parameters, 226 octets + lengths */
 };
 
-/* SHA-256 of a lone short message: OpenSSL's low-level functions use SHA-NI, where
- * intel-ipsec-mb 1.3 takes its portable code for all but many buffers at once (docs/performance.md,
- * HMAC). */
-static void sha256(const uint8_t *message, size_t n, uint8_t digest[32])
-{
-	SHA256_CTX context;
+/* HMAC-SHA-256 (RFC 2104) with a key whose two blocks are hashed already: several messages may
+ * follow. Lone short messages: OpenSSL's low-level functions use SHA-NI, where intel-ipsec-mb 1.3
+ * takes its portable code for all but many buffers at once (docs/performance.md, HMAC). */
+struct hmac_key {
+	SHA256_CTX inner, outer;
+};
 
-	SHA256_Init(&context);
-	SHA256_Update(&context, message, n);
-	SHA256_Final(digest, &context);
-	wipe(&context, sizeof(context));
-}
-
-/* HMAC-SHA-256 (RFC 2104) over a message that is already behind room for one block. */
-static void hmac_in_place(struct span key, uint8_t *block_and_message, size_t n, uint8_t mac[32])
+static void hmac_key_init(struct hmac_key *k, struct span key)
 {
-	uint8_t outer[SHA256_BLOCK + 32], hashed[32];
+	uint8_t block[SHA256_BLOCK] = {0};
 
 	if (key.n > SHA256_BLOCK) {
-		sha256(key.p, key.n, hashed);
-		key = span_make(hashed, sizeof(hashed));
+		SHA256_Init(&k->inner);
+		SHA256_Update(&k->inner, key.p, key.n);
+		SHA256_Final(block, &k->inner);
+	} else if (key.n > 0) {
+		memcpy(block, key.p, key.n);
 	}
-	memset(block_and_message, 0x36, SHA256_BLOCK);
-	memset(outer, 0x5c, SHA256_BLOCK);
-	for (size_t i = 0; i < key.n; i++) {
-		block_and_message[i] ^= key.p[i];
-		outer[i] ^= key.p[i];
-	}
-	sha256(block_and_message, SHA256_BLOCK + n, outer + SHA256_BLOCK);
-	sha256(outer, sizeof(outer), mac);
-	wipe(block_and_message, SHA256_BLOCK);
-	wipe(outer, sizeof(outer));
-	wipe(hashed, sizeof(hashed));
+	for (unsigned int i = 0; i < SHA256_BLOCK; i++)
+		block[i] ^= 0x36;
+	SHA256_Init(&k->inner);
+	SHA256_Update(&k->inner, block, SHA256_BLOCK);
+	for (unsigned int i = 0; i < SHA256_BLOCK; i++)
+		block[i] ^= 0x36 ^ 0x5c;
+	SHA256_Init(&k->outer);
+	SHA256_Update(&k->outer, block, SHA256_BLOCK);
+	wipe(block, sizeof(block));
+}
+
+static void hmac(const struct hmac_key *k, const uint8_t *message, size_t n, uint8_t mac[32])
+{
+	SHA256_CTX context = k->inner;
+	uint8_t hash[32];
+
+	SHA256_Update(&context, message, n);
+	SHA256_Final(hash, &context);
+	context = k->outer;
+	SHA256_Update(&context, hash, sizeof(hash));
+	SHA256_Final(mac, &context);
+	wipe(&context, sizeof(context));
+	wipe(hash, sizeof(hash));
 }
 
 void sec_hmac_sha256(struct span key, struct span message, uint8_t mac[32])
 {
-	uint8_t buffer[SHA256_BLOCK + SEC_HMAC_MESSAGE_MAX];
+	struct hmac_key k;
 
-	assert(message.n <= SEC_HMAC_MESSAGE_MAX);
-	if (message.n > 0)
-		memcpy(buffer + SHA256_BLOCK, message.p, message.n);
-	hmac_in_place(key, buffer, message.n, mac);
+	hmac_key_init(&k, key);
+	hmac(&k, message.p, message.n, mac);
+	wipe(&k, sizeof(k));
 }
 
-/* The string S under construction, behind room for HMAC's first block. */
+/* The string S under construction. */
 struct kdf {
 	size_t n;
-	uint8_t buffer[SHA256_BLOCK + KDF_INPUT_MAX];
+	uint8_t buffer[KDF_INPUT_MAX];
 };
 
 static void kdf_begin(struct kdf *k, uint8_t fc)
 {
-	k->buffer[SHA256_BLOCK] = fc;
+	k->buffer[0] = fc;
 	k->n = 1;
 }
 
 static void kdf_add(struct kdf *k, const void *parameter, size_t n)
 {
-	uint8_t *p = k->buffer + SHA256_BLOCK + k->n;
+	uint8_t *p = k->buffer + k->n;
 
 	memcpy(p, parameter, n);
 	store_be16(p + n, (uint16_t)n);
@@ -81,7 +87,7 @@ static void kdf_add(struct kdf *k, const void *parameter, size_t n)
 
 static void kdf_end(struct kdf *k, const uint8_t key[SEC_KEY_SIZE], uint8_t out[32])
 {
-	hmac_in_place(span_make(key, SEC_KEY_SIZE), k->buffer, k->n, out);
+	sec_hmac_sha256(span_make(key, SEC_KEY_SIZE), span_make(k->buffer, k->n), out);
 }
 
 void sec_derive_ksession(const struct sec_session_input *in, uint8_t ksession[SEC_KEY_SIZE])
@@ -130,7 +136,7 @@ size_t sec_supi_from_eid(const uint8_t eid[SEC_EID_SIZE], const char *realm,
 }
 
 /* TS 33.501 A.8: the last 16 octets of the KDF's output. */
-static void derive_algorithm_key(const uint8_t k_amf[SEC_KEY_SIZE], uint8_t type, uint8_t identity,
+static void derive_algorithm_key(const struct hmac_key *k_amf, uint8_t type, uint8_t identity,
 				 uint8_t key[SEC_NAS_KEY_SIZE])
 {
 	struct kdf k;
@@ -139,7 +145,7 @@ static void derive_algorithm_key(const uint8_t k_amf[SEC_KEY_SIZE], uint8_t type
 	kdf_begin(&k, 0x69);
 	kdf_add(&k, &type, 1);
 	kdf_add(&k, &identity, 1);
-	kdf_end(&k, k_amf, out);
+	hmac(k_amf, k.buffer, k.n, out);
 	memcpy(key, out + 16, SEC_NAS_KEY_SIZE);
 	wipe(out, sizeof(out));
 }
@@ -147,8 +153,12 @@ static void derive_algorithm_key(const uint8_t k_amf[SEC_KEY_SIZE], uint8_t type
 void sec_derive_nas_keys(const uint8_t k_amf[SEC_KEY_SIZE], enum sec_nea nea, enum sec_nia nia,
 			 uint8_t k_nas_enc[SEC_NAS_KEY_SIZE], uint8_t k_nas_int[SEC_NAS_KEY_SIZE])
 {
-	derive_algorithm_key(k_amf, 0x01, (uint8_t)nea, k_nas_enc);
-	derive_algorithm_key(k_amf, 0x02, (uint8_t)nia, k_nas_int);
+	struct hmac_key key;
+
+	hmac_key_init(&key, span_make(k_amf, SEC_KEY_SIZE));
+	derive_algorithm_key(&key, 0x01, (uint8_t)nea, k_nas_enc);
+	derive_algorithm_key(&key, 0x02, (uint8_t)nia, k_nas_int);
+	wipe(&key, sizeof(key));
 }
 
 void sec_derive_kgnb(const uint8_t k_amf[SEC_KEY_SIZE], uint32_t uplink_count,

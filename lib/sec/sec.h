@@ -42,8 +42,7 @@ void sec_destroy(struct sec *s);
 /* Name of the intel-ipsec-mb architecture in use: "sse", "avx2", "avx512". */
 const char *sec_arch_name(const struct sec *s);
 
-enum { SEC_HMAC_MESSAGE_MAX = 2048 };
-/* HMAC-SHA-256 (FIPS 198-1) of at most SEC_HMAC_MESSAGE_MAX octets (a precondition, asserted). */
+/* HMAC-SHA-256 (FIPS 198-1). */
 void sec_hmac_sha256(struct span key, struct span message, uint8_t mac[32]);
 
 /* --- key schedule --- */
