@@ -35,7 +35,7 @@ struct p256_secret_group {
 	struct p256_jacobian sum;
 	__mmask8 negated; /* the sum is (n - k) times the point */
 	__mmask8 bad_key, bad_nonce;
-	struct p256_odd_multiples multiples;
+	struct p256_odd_multiples multiples; /* last: of a public key, and so public */
 };
 
 _Static_assert(SECRET_WINDOW == 7 && KEY_WINDOW == 5, "see why no addition meets equal points");
@@ -67,6 +67,14 @@ static __attribute__((noinline)) void burn_stack(void)
 			   "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15",
 			   "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23",
 			   "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31");
+}
+
+/* All but the multiples, which are most of it: wiping them too would sweep the tables out of the
+ * cache. */
+static void wipe_groups(struct p256_secret_group *groups, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		wipe(&groups[i], offsetof(struct p256_secret_group, multiples));
 }
 
 static struct p256_fe limbs_one(void)
@@ -242,7 +250,7 @@ void p256_keypair_burst(struct p256 *c, struct p256_keypair *ops, unsigned int n
 		invert_z(c->secret, groups);
 		for (unsigned int i = 0; i < groups; i++)
 			keypair_store(&c->secret[i], ops, n, first + i * P256_LANES);
-		wipe(c->secret, groups * sizeof(*c->secret));
+		wipe_groups(c->secret, groups);
 	}
 	burn_stack();
 }
@@ -329,7 +337,7 @@ void p256_sign_burst(struct p256 *c, struct p256_sign *ops, unsigned int n)
 		invert_k(c->secret, groups);
 		for (unsigned int i = 0; i < groups; i++)
 			sign_store(&c->secret[i], ops, n, first + i * P256_LANES);
-		wipe(c->secret, groups * sizeof(*c->secret));
+		wipe_groups(c->secret, groups);
 	}
 	burn_stack();
 }
@@ -420,7 +428,7 @@ void p256_ecdh_burst(struct p256 *c, struct p256_ecdh *ops, unsigned int n)
 		invert_z(c->secret, groups);
 		for (unsigned int i = 0; i < groups; i++)
 			ecdh_store(&c->secret[i], ops, n, first + i * P256_LANES);
-		wipe(c->secret, groups * sizeof(*c->secret));
+		wipe_groups(c->secret, groups);
 	}
 	burn_stack();
 }
