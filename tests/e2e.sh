@@ -276,6 +276,23 @@ gsma_test_chains_attach() {
 	done
 }
 
+# Peers that vanish in the middle of everything: cpau stays, and the next one finds it in order.
+a_peer_that_is_killed_takes_nobody_along() {
+	config
+	start_cpau --json
+	for wait in 0.7 0.9 0.6 0.8 1.0 0.65 0.85 0.75 0.95 0.7; do
+		storm "$WORK/p256.fleet" --ues 700 --in-flight 700 >/dev/null 2>&1 &
+		sleep "$wait"
+		pkill -KILL -P $! cpau-storm || true
+		wait $! || true
+	done
+	STATUS=0
+	storm "$WORK/p256.fleet" --ues 300 --t3510 0.5 --tries 20 --json >"$WORK/report" || STATUS=$?
+	stop_cpau
+	REPORT=$(tail -n 1 "$WORK/report") SUMMARY=$(tail -n 1 "$WORK/cpau.out")
+	expect 'r["attached"] == 300 and events["attach-requests"] > 300'
+}
+
 # cpau on net_af_packet over a veth pair, the UE on the kernel's own sockets in a network namespace.
 kernel_sockets_attach() {
 	local ns=cpau-$$
@@ -313,7 +330,7 @@ SCENARIOS=(honest_ues_attach brainpool_ues_attach every_algorithm_is_spoken ever
 	certificates_that_break_a_rule_are_refused denied_and_revoked_are_refused
 	chains_that_break_above_the_euicc_are_refused another_ci_is_unknown
 	a_full_table_refuses_and_loses_nothing credentials_reload_under_load gsma_test_chains_attach
-	kernel_sockets_attach)
+	a_peer_that_is_killed_takes_nobody_along kernel_sockets_attach)
 [ $# -gt 0 ] && SCENARIOS=("$@")
 
 fresh_credentials

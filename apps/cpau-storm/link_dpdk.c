@@ -6,9 +6,10 @@
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
+#include <rte_pause.h>
 
 #include "link.h"
-#include "net/net.h"
+#include "net/gate.h"
 
 enum {
 	MBUFS = 16384,
@@ -21,6 +22,7 @@ enum {
 
 struct link_dpdk {
 	struct net_if nif;
+	struct net_gate *gate;
 	struct rte_mempool *pool, *indirect;
 	struct net_rx *rx;
 	struct net_tx tx;
@@ -63,6 +65,9 @@ static unsigned int dpdk_poll(void *arg,
 	struct link_dpdk *d = arg;
 	struct rte_mbuf *packets[NET_BURST];
 	struct net_datagram datagrams[NET_BURST];
+
+	while (!net_gate_open(d->gate, rte_lcore_id()))
+		rte_pause();
 	unsigned int n = rte_eth_rx_burst(d->nif.port_id, 0, packets, NET_BURST);
 
 	n = net_rx_burst(d->rx, packets, n, rte_rdtsc(), datagrams);
@@ -96,6 +101,8 @@ static void dpdk_close(void *arg)
 
 	dpdk_flush(d);
 	net_rx_destroy(d->rx);
+	net_gate_leave(d->gate, rte_lcore_id());
+	net_gate_destroy(d->gate);
 	net_port_stop(&d->nif);
 	free(d);
 }
@@ -210,8 +217,9 @@ bool link_dpdk_open(const struct link_config *config, struct link_transport *t, 
 	d->peer.port = config->peer_port;
 	d->peer.local = config->local;
 	*why = "out of memory for packets: give EAL more with -m";
-	if (!d->indirect || !d->rx)
+	if (!d->indirect || !d->rx || !net_gate_create(&d->nif, 1, &d->gate))
 		return false;
+	net_gate_enter(d->gate, rte_lcore_id());
 	*why = "no answer to ARP or neighbour solicitation: is the authenticator up, and on this "
 	       "link?";
 	if (!resolve(d, config)) {

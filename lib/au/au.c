@@ -236,7 +236,8 @@ static bool make_ports(struct au *au)
 	for (unsigned int i = 0; i < s->n_nifs; i++)
 		if (!make_port(au, i))
 			return false;
-	return true;
+	return net_gate_create(s->nifs, s->n_nifs, &au->gate) ||
+	       fail(au, "no memory for the gate of the ports");
 }
 
 static struct rte_ring *make_ring(const char *kind, unsigned int i, unsigned int size,
@@ -481,6 +482,7 @@ void au_destroy(struct au *au)
 {
 	if (!au)
 		return;
+	net_gate_destroy(au->gate);
 	for (unsigned int i = 0; i < au->made_controls; i++) {
 		au_control_destroy(au->controls[i]);
 		cn_local_destroy(au->cns[i]);
@@ -544,6 +546,11 @@ static bool poll_lcore(struct au_lcore *l)
 	uint64_t begin = l->last, busy = 0;
 	bool more = false;
 
+	if (!net_gate_open(l->au->gate, l->lcore)) {
+		l->last = rte_rdtsc();
+		au_count(&l->idle, l->last - begin);
+		return false;
+	}
 	for (unsigned int i = 0; i < l->n_stages; i++) {
 		unsigned int done = poll_stage(&l->stages[i], &more);
 		uint64_t now = rte_rdtsc();
@@ -564,9 +571,11 @@ static int run_lcore(void *arg)
 	struct au_lcore *l = arg;
 
 	l->last = rte_rdtsc();
+	net_gate_enter(l->au->gate, l->lcore);
 	while (atomic_load_explicit(&l->au->running, memory_order_relaxed))
 		if (!poll_lcore(l))
 			rte_pause();
+	net_gate_leave(l->au->gate, l->lcore);
 	return 0;
 }
 
@@ -575,10 +584,12 @@ void au_start(struct au *au)
 	atomic_store(&au->running, true);
 	for (unsigned int i = 0; i < au->n_lcores; i++) {
 		au->lcores[i].last = rte_rdtsc();
-		if (au->lcores[i].lcore == rte_get_main_lcore())
-			au->main_lcore = &au->lcores[i];
-		else
+		if (au->lcores[i].lcore != rte_get_main_lcore()) {
 			rte_eal_remote_launch(run_lcore, &au->lcores[i], au->lcores[i].lcore);
+			continue;
+		}
+		au->main_lcore = &au->lcores[i];
+		net_gate_enter(au->gate, au->lcores[i].lcore);
 	}
 }
 
@@ -621,6 +632,10 @@ void au_stop(struct au *au)
 		au_poll(au);
 	atomic_store(&au->running, false);
 	rte_eal_mp_wait_lcore();
+	if (au->main_lcore)
+		net_gate_leave(au->gate, au->main_lcore->lcore);
+	net_gate_destroy(au->gate);
+	au->gate = NULL;
 	for (unsigned int i = 0; i < au->shared.n_nifs; i++)
 		net_port_stop(&au->shared.nifs[i]);
 }

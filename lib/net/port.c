@@ -81,6 +81,7 @@ enum net_port_error net_port_start(const struct net_port_config *config, struct 
 	nif->rx_checksum = (info.rx_offload_capa & checksums) == checksums;
 	if (nif->rx_checksum)
 		conf.rxmode.offloads |= checksums;
+	nif->unmaps = strcmp(info.driver_name, "net_memif") == 0;
 	conf.rxmode.mtu = RTE_MIN(config->mtu, (unsigned int)info.max_mtu);
 	uint64_t hash =
 		info.flow_type_rss_offloads &

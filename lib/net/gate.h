@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * gate: keeps a driver's interrupt callbacks and the lcores' bursts apart.
+ *
+ * DPDK's memif maps and unmaps its rings in EAL's interrupt thread, when the peer connects or goes
+ * away, and takes no care of lcores that are inside them: a peer that is killed could take us with
+ * it (22.11: memif_disconnect frees the regions that eth_memif_rx reads). EAL runs interrupt
+ * callbacks, alarms among them, one after the other in one thread. The gate is an alarm that is
+ * always due, in which the thread spends its time while lcores send and receive; it returns, so
+ * that other callbacks can run, only when every lcore stands still, and they go on when it is
+ * called again.
+ *
+ * The price: link changes, and every other interrupt of the process, are up to NET_GATE_MS late,
+ * and all lcores pause for some 100 us as often. Only made where a port needs it.
+ */
+#ifndef CPAU_NET_GATE_H
+#define CPAU_NET_GATE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <rte_lcore.h>
+
+#include "net/net.h"
+
+enum {
+	NET_GATE_MS = 100,    /* while all links are up */
+	NET_GATE_DOWN_MS = 1, /* while one is down: connecting takes a dozen messages */
+};
+
+/* One lcore's word, on a cache line of its own. Written by the lcore. */
+struct net_gate_lcore {
+	_Alignas(64) atomic_bool inside;
+	atomic_uint seen; /* the last closing that it stopped for */
+};
+
+struct net_gate {
+	_Alignas(64) atomic_uint closing; /* 0: open; else the number of this closing */
+	atomic_bool quit;
+	unsigned int closings; /* the interrupt thread's */
+	const struct net_if *nifs;
+	unsigned int n_nifs;
+	struct net_gate_lcore lcores[RTE_MAX_LCORE];
+};
+
+/* A gate for the ports nifs[n], which must outlive it; *gate is NULL where none of them needs one.
+ * It begins closed and opens by itself. False: no memory. */
+bool net_gate_create(const struct net_if *nifs, unsigned int n, struct net_gate **gate);
+/* After every lcore has left, before the ports stop. */
+void net_gate_destroy(struct net_gate *gate);
+
+/* An lcore that is about to begin its turns, and one that has ended them. */
+void net_gate_enter(struct net_gate *gate, unsigned int lcore);
+void net_gate_leave(struct net_gate *gate, unsigned int lcore);
+
+/* At the beginning of each turn; false: this turn touches no port. */
+static inline bool net_gate_open(struct net_gate *gate, unsigned int lcore)
+{
+	if (!gate)
+		return true;
+	unsigned int closing = atomic_load_explicit(&gate->closing, memory_order_acquire);
+
+	if (closing == 0)
+		return true;
+	atomic_store_explicit(&gate->lcores[lcore].seen, closing, memory_order_release);
+	return false;
+}
+
+#endif
