@@ -181,6 +181,7 @@ Test(config, what_is_left_out_has_its_default)
 	cr_expect_eq(c->ue.max, 131072);
 	cr_expect_eq(c->ue.max_half_open, 32768);
 	cr_expect_eq(c->ue.jobs, 8192);
+	cr_expect_eq(c->ue.key_multiples, 8192);
 	cr_expect_eq(c->timers.t3560_ms, 6000);
 	cr_expect_eq(c->timers.t3560_retries, 4);
 	cr_expect_eq(c->timers.t3550_ms, 6000);

@@ -660,6 +660,48 @@ Test(crypto, a_burst_may_mix_curves_and_kinds_of_key)
 	crypto_key_free(keys[1]);
 }
 
+/* A first verification may leave multiples, and says whether it did; a second one takes them. */
+Test(crypto, a_key_may_be_met_twice)
+{
+	enum { N = 5, BAD_KEY = 1, BAD_SIGNATURE = 3 };
+	static struct crypto_multiples multiples[N];
+	uint8_t private_key[N][32], public_key[N][64], digest[N][32], signature[N][64];
+	struct crypto_verify ops[N];
+
+	curve = CRYPTO_P256;
+	for (unsigned int i = 0; i < N; i++) {
+		keypair(private_key[i], public_key[i]);
+		memset(digest[i], (int)i + 1, 32);
+		cr_assert_eq(sign(private_key[i], digest[i], signature[i]), CRYPTO_OK);
+	}
+	public_key[BAD_KEY][63] ^= 1;
+	signature[BAD_SIGNATURE][63] ^= 1;
+	for (unsigned int n = 1; n <= N; n += N - 1) {
+		bool leaves = crypto_leaves_multiples(context, CRYPTO_P256) && n > 1;
+
+		for (unsigned int i = 0; i < n; i++)
+			ops[i] = (struct crypto_verify){.curve = CRYPTO_P256,
+							.public_key = public_key[i],
+							.multiples_out = &multiples[i],
+							.digest = digest[i],
+							.signature = signature[i]};
+		for (unsigned int time = 0; time < 2; time++) {
+			crypto_verify_burst(context, ops, n);
+			for (unsigned int i = 0; i < n; i++) {
+				cr_expect_eq(ops[i].status, i == BAD_KEY ? CRYPTO_BAD_KEY
+							    : i == BAD_SIGNATURE
+								    ? CRYPTO_BAD_SIGNATURE
+								    : CRYPTO_OK);
+				cr_expect_eq(ops[i].multiples_left,
+					     time == 0 && leaves && i != BAD_KEY);
+				ops[i].multiples = ops[i].multiples_left ? &multiples[i] : NULL;
+				ops[i].multiples_out = NULL;
+			}
+		}
+	}
+	cr_expect_not(crypto_leaves_multiples(context, CRYPTO_BRAINPOOLP256R1));
+}
+
 Test(crypto, an_empty_burst_does_nothing)
 {
 	crypto_hash_burst(context, NULL, 0);

@@ -589,6 +589,40 @@ Test(p256, mixes_keys_multiples_and_tables_in_one_burst)
 	}
 }
 
+/* A UE context may end, and its multiples become another's, while they are being read. */
+Test(p256, whatever_is_in_multiples_only_its_own_outcome_depends_on_it)
+{
+	enum { N = 24 };
+	struct verify_case cases[N];
+	struct p256_verify ops[N];
+	struct p256_multiples *multiples = aligned_alloc(64, N * sizeof(*multiples));
+
+	for (unsigned int i = 0; i < N; i++) {
+		make_good(&cases[i]);
+		ops[i] = (struct p256_verify){.public_key = cases[i].key,
+					      .digest = cases[i].digest,
+					      .signature = cases[i].signature,
+					      .multiples_out = &multiples[i]};
+	}
+	p256_verify_burst(context, ops, N);
+	for (unsigned int i = 0; i < N; i++) {
+		ops[i].multiples_out = NULL;
+		ops[i].multiples = &multiples[i];
+		ops[i].status = P256_STATUS_N;
+	}
+	memset(&multiples[0], 0, sizeof(*multiples));
+	memset(&multiples[9], 0xff, sizeof(*multiples));
+	memset(&multiples[18], 0xa5, sizeof(*multiples));
+	multiples[21] = multiples[22]; /* another key's */
+	p256_verify_burst(context, ops, N);
+	for (unsigned int i = 0; i < N; i++) {
+		bool spoiled = i == 0 || i == 9 || i == 18 || i == 21;
+
+		cr_assert_eq(ops[i].status, spoiled ? P256_BAD_SIGNATURE : P256_OK, "%u", i);
+	}
+	free(multiples);
+}
+
 Test(p256, builds_tables_in_memory_of_the_caller)
 {
 	struct verify_case v;

@@ -22,7 +22,7 @@ enum {
 };
 
 struct estimate {
-	uint64_t mbufs, ues, jobs, other, total; /* octets */
+	uint64_t mbufs, ues, jobs, multiples, other, total; /* octets */
 };
 
 /* With half on top: pools and tables are rounded up, and EAL's heap has gaps. */
@@ -37,10 +37,12 @@ static struct estimate estimate(const struct config *config)
 		.ues = (uint64_t)config->ue.max * ue_table_octets_per_ue(),
 		.jobs = (uint64_t)config->ue.jobs * (sizeof(struct au_job) + OBJECT_OVERHEAD) +
 			consumers * rte_align32pow2(config->ue.jobs + 1) * sizeof(void *),
+		.multiples = (uint64_t)config->ue.key_multiples *
+			     (sizeof(struct crypto_multiples) + OBJECT_OVERHEAD),
 		.other = (BASE_MIB + workers * config->n_ports * QUEUE_MIB) * (uint64_t)MIB,
 	};
 
-	e.total = (e.mbufs + e.ues + e.jobs + e.other) / 2 * 3;
+	e.total = (e.mbufs + e.ues + e.jobs + e.multiples + e.other) / 2 * 3;
 	return e;
 }
 
@@ -73,7 +75,8 @@ static void check_ordinary_pages(struct check *c, const struct estimate *e)
 	char remedy[160];
 
 	snprintf(remedy, sizeof(remedy),
-		 "eal: [--no-huge, -m, \"%lu\"], or lower mbufs, ue.max, ue.jobs", mib(e->total));
+		 "eal: [--no-huge, -m, \"%lu\"], or lower mbufs, ue.max, ue.jobs, ue.key-multiples",
+		 mib(e->total));
 	if (asked < e->total)
 		check_fail(c, remedy, "EAL may take %lu MiB (%s), and %lu are needed", mib(asked),
 			   m ? "-m" : "its default for --no-huge", mib(e->total));
@@ -155,7 +158,8 @@ static void check_hugepages(struct check *c, const struct estimate *e)
 	for (int node = 0; node < NODES_MAX && (of_node = node_free(node)) >= 0; node++)
 		total += of_node;
 	snprintf(remedy, sizeof(remedy),
-		 "scripts/host-setup apply --hugepages %lu, or lower mbufs, ue.max, ue.jobs",
+		 "scripts/host-setup apply --hugepages %lu, or lower mbufs, ue.max, ue.jobs, "
+		 "ue.key-multiples",
 		 (mib(e->total) + 1) / 2);
 	if (total < (int64_t)e->total)
 		check_fail(c, remedy, "%lu MiB of hugepages are free, and %lu are needed",
@@ -213,10 +217,9 @@ void check_memory(struct check *c)
 
 	check_ok(c,
 		 "estimate %lu MiB: packet buffers %lu, UE contexts %lu (%zu octets each), jobs "
-		 "%lu, "
-		 "other %lu, half to spare",
+		 "%lu, keys' multiples %lu, other %lu, half to spare",
 		 mib(e.total), mib(e.mbufs), mib(e.ues), ue_table_octets_per_ue(), mib(e.jobs),
-		 mib(e.other));
+		 mib(e.multiples), mib(e.other));
 	if (config_eal_value(c->config, "--no-huge"))
 		check_ordinary_pages(c, &e);
 	else

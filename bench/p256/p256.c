@@ -42,18 +42,21 @@ static void check(enum crypto_status status)
 	}
 }
 
-static void run_verify(struct side *s, bool prepared, bool second, unsigned int n)
+enum meeting { NEW, FIRST, SECOND, PREPARED };
+
+static void run_verify(struct side *s, enum meeting meeting, unsigned int n)
 {
 	struct crypto_verify ops[BATCH_MAX];
 
 	for (unsigned int i = 0; i < n; i++)
-		ops[i] = (struct crypto_verify){.curve = CRYPTO_P256,
-						.key = prepared ? s->key : NULL,
-						.public_key = in.public_keys[i],
-						.multiples = second ? &in.multiples[i] : NULL,
-						.digest = in.digests[i],
-						.signature =
-							prepared ? in.issued[i] : in.signatures[i]};
+		ops[i] = (struct crypto_verify){
+			.curve = CRYPTO_P256,
+			.key = meeting == PREPARED ? s->key : NULL,
+			.public_key = in.public_keys[i],
+			.multiples = meeting == SECOND ? &in.multiples[i] : NULL,
+			.multiples_out = meeting == FIRST ? &in.multiples[i] : NULL,
+			.digest = in.digests[i],
+			.signature = meeting == PREPARED ? in.issued[i] : in.signatures[i]};
 	crypto_verify_burst(s->crypto, ops, n);
 	for (unsigned int i = 0; i < n; i++)
 		check(ops[i].status);
@@ -61,17 +64,22 @@ static void run_verify(struct side *s, bool prepared, bool second, unsigned int 
 
 static void verify(struct side *s, unsigned int n)
 {
-	run_verify(s, false, false, n);
+	run_verify(s, NEW, n);
 }
 
-static void verify_precomputed(struct side *s, unsigned int n)
+static void verify_first(struct side *s, unsigned int n)
 {
-	run_verify(s, true, false, n);
+	run_verify(s, FIRST, n);
 }
 
 static void verify_second(struct side *s, unsigned int n)
 {
-	run_verify(s, false, true, n);
+	run_verify(s, SECOND, n);
+}
+
+static void verify_precomputed(struct side *s, unsigned int n)
+{
+	run_verify(s, PREPARED, n);
 }
 
 static void keygen(struct side *s, unsigned int n)
@@ -121,6 +129,7 @@ static const struct {
 	void (*run)(struct side *s, unsigned int n);
 } operations[] = {
 	{"verify", "verify, unknown key", verify},
+	{"verify_first", "the same, key to be met", verify_first},
 	{"verify_precomputed", "verify, prepared key", verify_precomputed},
 	{"verify_second", "verify, key met before", verify_second},
 	{"ecdh", "ECDH", ecdh},
@@ -216,20 +225,6 @@ static void make_inputs(void)
 	crypto_destroy(c);
 }
 
-/* What a first verification leaves for the second. */
-static void make_multiples(struct side *s)
-{
-	struct crypto_verify ops[BATCH_MAX];
-
-	for (unsigned int i = 0; i < BATCH_MAX; i++)
-		ops[i] = (struct crypto_verify){.curve = CRYPTO_P256,
-						.public_key = in.public_keys[i],
-						.multiples_out = &in.multiples[i],
-						.digest = in.digests[i],
-						.signature = in.signatures[i]};
-	crypto_verify_burst(s->crypto, ops, BATCH_MAX);
-}
-
 struct options {
 	const char *backend;
 	unsigned int rounds;
@@ -282,7 +277,7 @@ int main(int argc, char **argv)
 	make_inputs();
 	if (!open_side(&reference, "openssl") || !open_side(&fast, o.backend))
 		return 1;
-	make_multiples(&fast);
+	run_verify(&fast, FIRST, BATCH_MAX);
 
 	json_t *ratio = json_object(), *us = json_object(), *reference_us = json_object(),
 	       *spread = json_object();

@@ -17,7 +17,7 @@
 enum {
 	STEERING_RING = 1024,
 	LEARN_RING = 64,
-	POOL_CACHE = 128,
+	POOL_CACHE = 512,
 	HOUSEKEEPING_HZ = 100,
 };
 
@@ -249,12 +249,33 @@ static struct rte_ring *make_ring(const char *kind, unsigned int i, unsigned int
 	return rte_ring_create(name, rte_align32pow2(size + 1), SOCKET_ID_ANY, flags);
 }
 
-static void touch_job(struct rte_mempool *pool, void *arg, void *object, unsigned int i)
+static void touch(struct rte_mempool *pool, void *arg, void *object, unsigned int i)
 {
-	(void)pool;
 	(void)arg;
 	(void)i;
-	memset(object, 0, sizeof(struct au_job));
+	memset(object, 0, pool->elt_size);
+}
+
+/* A pool whose objects are taken last in, first out: what is taken next is what was in use just
+ * now, and in the cache. The default, a ring, would go round all of its memory. Of the objects, a
+ * fifth at most lies in the lcores' own caches, out of the others' reach. */
+static struct rte_mempool *make_pool(const struct au *au, const char *name, unsigned int n,
+				     size_t size)
+{
+	unsigned int cache = n / (8 * au->shared.config->n_lcores);
+	struct rte_mempool *pool =
+		rte_mempool_create_empty(name, n, (unsigned int)size,
+					 RTE_MIN(cache, (unsigned)POOL_CACHE), 0, SOCKET_ID_ANY, 0);
+
+	if (!pool)
+		return NULL;
+	if (rte_mempool_set_ops_byname(pool, "lf_stack", NULL) != 0 ||
+	    rte_mempool_populate_default(pool) < 0) {
+		rte_mempool_free(pool);
+		return NULL;
+	}
+	rte_mempool_obj_iter(pool, touch, NULL);
+	return pool;
 }
 
 /* Rings hold as many as there are jobs, so that only the jobs run out. */
@@ -264,9 +285,7 @@ static bool make_rings(struct au *au)
 	unsigned int jobs = s->config->ue.jobs;
 	bool ok = true;
 
-	s->jobs = rte_mempool_create("cpau_jobs", jobs, sizeof(struct au_job),
-				     RTE_MIN(POOL_CACHE, jobs / 8), 0, NULL, NULL, touch_job, NULL,
-				     SOCKET_ID_ANY, 0);
+	s->jobs = make_pool(au, "cpau_jobs", jobs, sizeof(struct au_job));
 	if (!s->jobs)
 		return fail(au,
 			    "no memory for %u jobs of %zu octets: lower ue.jobs, or give EAL more",
@@ -439,6 +458,22 @@ static bool make_stages(struct au *au)
 	return true;
 }
 
+/* Where the crypto stages have a use for it. */
+static bool make_multiples(struct au *au)
+{
+	struct au_shared *s = &au->shared;
+	unsigned int n = s->config->ue.key_multiples;
+
+	if (n == 0 || !crypto_leaves_multiples(au_crypto_backend(au->cryptos[0]), CRYPTO_P256))
+		return true;
+	s->multiples = make_pool(au, "cpau_multiples", n, sizeof(struct crypto_multiples));
+	return s->multiples ||
+	       fail(au,
+		    "no memory for %u keys' multiples of %zu octets: lower ue.key-multiples, or "
+		    "give EAL more",
+		    n, sizeof(struct crypto_multiples));
+}
+
 static bool make_all(struct au *au, struct pki_trust *trust)
 {
 	const struct config *config = au->shared.config;
@@ -454,7 +489,7 @@ static bool make_all(struct au *au, struct pki_trust *trust)
 	snprintf(s->serving_network, sizeof(s->serving_network), "5G:mnc%s%s.mcc%s.3gppnetwork.org",
 		 strlen(config->mnc) == 2 ? "0" : "", config->mnc, config->mcc);
 	if (!make_ans(au) || !make_rings(au) || !make_tables(au) || !make_ports(au) ||
-	    !make_stages(au)) {
+	    !make_stages(au) || !make_multiples(au)) {
 		pki_trust_free(trust);
 		return false;
 	}

@@ -111,10 +111,20 @@ bool control_send_secured(struct au_control *c, struct ue *ue, const struct wire
 
 /* ---------------------------------------------------------------- ends */
 
+/* Gives back what a half-open context holds. */
+static void half_open_end(struct au_control *c, struct ue *ue)
+{
+	struct crypto_multiples *multiples = ue->half_open.multiples;
+
+	au_count(&c->held[ue->half_open.epoch], (uint64_t)-1);
+	if (multiples)
+		rte_mempool_put(c->shared->multiples, multiples);
+}
+
 static void release(struct au_control *c, struct ue *ue)
 {
 	if (ue->state == UE_AUTHENTICATION)
-		au_count(&c->held[ue->half_open.epoch], (uint64_t)-1);
+		half_open_end(c, ue);
 	else
 		control_session_release(c, ue);
 	ue_table_release(c->table, ue);
@@ -235,7 +245,7 @@ static void on_retry(struct au_control *c, const struct au_job *job)
 		on_known_rand(c, job, slot);
 }
 
-static void on_attach(struct au_control *c, const struct au_job *job)
+static void on_attach(struct au_control *c, struct au_job *job)
 {
 	if (job->cause != WIRE_CAUSE_NONE) {
 		refuse(c, job, WIRE_NAS_ATTACH_REJECT, job->cause);
@@ -271,7 +281,9 @@ static void on_attach(struct au_control *c, const struct au_job *job)
 	memcpy(h->pk_au, job->pk_au, sizeof(h->pk_au));
 	memcpy(h->au_signature, job->au_signature, sizeof(h->au_signature));
 	memcpy(h->device_key, job->device_key, sizeof(h->device_key));
-	h->multiples = job->multiples;
+	h->multiples = job->verifies[job->n_verifies - 1].multiples_out;
+	if (h->multiples)
+		job->multiples = NULL; /* the context's now */
 	memcpy(h->fingerprint, job->fingerprint, sizeof(h->fingerprint));
 	h->eum = job->eum;
 	h->curve = job->curve;
@@ -368,7 +380,7 @@ static void on_response(struct au_control *c, struct au_job *job)
 
 	if (older)
 		drop(c, older, WIRE_CAUSE_SUPERSEDED);
-	au_count(&c->held[ue->half_open.epoch], (uint64_t)-1);
+	half_open_end(c, ue);
 	ue_table_write_begin(ue);
 	ue_table_set_state(c->table, ue, UE_SECURITY_MODE);
 	wipe(&ue->half_open, sizeof(ue->half_open));
@@ -753,17 +765,10 @@ static void on_refusal(struct au_control *c, const struct au_job *job)
 
 /* ---------------------------------------------------------------- the stage */
 
-static void job_return(struct au_control *c, struct au_job *job)
-{
-	if (job->kind == AU_JOB_ATTACH || job->kind == AU_JOB_RESPONSE)
-		au_job_wipe(job);
-	rte_mempool_put(c->shared->jobs, job);
-}
-
 void au_control_job_done(struct au_control *c, struct au_job *job)
 {
 	__atomic_fetch_add(&c->learned_of_epoch[job->epoch], 1, __ATOMIC_RELAXED);
-	job_return(c, job);
+	au_job_free(c->shared, job);
 }
 
 static void handle(struct au_control *c, struct au_job *job)
@@ -792,7 +797,7 @@ static void handle(struct au_control *c, struct au_job *job)
 		break;
 	}
 	au_count(&c->jobs_of_epoch[job->epoch], 1);
-	job_return(c, job);
+	au_job_free(c->shared, job);
 }
 
 /* At the end of a shutdown's grace: whoever is still on the way is refused. One burst a poll. */
@@ -829,6 +834,14 @@ static void prefetch_job(const struct au_job *job)
 	rte_prefetch0((const uint8_t *)job + RTE_CACHE_LINE_SIZE);
 }
 
+static void prefetch_context(const struct au_control *c, const struct au_job *job)
+{
+	if (job->kind == AU_JOB_ATTACH)
+		ue_table_prefetch_rand(c->table, job->rand_ue, job->eid);
+	else
+		ue_table_prefetch(c->table, job->au_ue_id);
+}
+
 unsigned int au_control_poll(struct au_control *c)
 {
 	struct au_job *jobs[AU_BURST];
@@ -842,7 +855,7 @@ unsigned int au_control_poll(struct au_control *c)
 		if (i + 2 * AHEAD < n)
 			prefetch_job(jobs[i + 2 * AHEAD]);
 		if (i + AHEAD < n)
-			ue_table_prefetch(c->table, jobs[i + AHEAD]->au_ue_id);
+			prefetch_context(c, jobs[i + AHEAD]);
 		handle(c, jobs[i]);
 	}
 	n = ue_table_expired(c->table, c->tick, expired, EXPIRED_BURST);

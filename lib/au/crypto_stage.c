@@ -14,11 +14,16 @@
 /* RAND_UE || RAND_AU || PK_AU (65 octets), what AU_Signature is over. */
 enum { AU_SIGNED_SIZE = 16 + 16 + 65 };
 
+/* Of a backend that works on one operation at a time: a burst saves it nothing and keeps the other
+ * stages of its lcore waiting. */
+enum { ONE_BY_ONE_BURST = 64 };
+
 enum { PATIENCE = 8 /* turns of the lcore, of a burst of packets each */ };
 
 struct au_crypto {
 	struct au_shared *shared;
 	struct rte_ring *in;
+	unsigned int burst;  /* jobs a poll */
 	unsigned int waited; /* turns, for a full burst */
 	struct crypto *backend;
 	struct au_counters counters;
@@ -87,10 +92,12 @@ static unsigned int run_verify_wave(struct au_crypto *c, struct au_job **jobs, u
 	crypto_hash_burst(c->backend, c->hashes, m);
 	TIMED(c, crypto_verify_burst(c->backend, c->verifies, m));
 	for (unsigned int i = 0; i < m; i++) {
-		const struct au_verify *v = &c->owners[i]->verifies[wave];
+		struct au_verify *v = &c->owners[i]->verifies[wave];
 
 		c->owners[i]->cause =
 			(uint8_t)cause_of(c->verifies[i].status, v->bad_signature, v->bad_key);
+		if (v->multiples_out && !c->verifies[i].multiples_left)
+			v->multiples_out = NULL;
 	}
 	au_count(&c->counters.events[AU_COUNT_VERIFIES], m);
 	return m;
@@ -184,13 +191,14 @@ unsigned int au_crypto_poll(struct au_crypto *c, bool more_coming)
 
 	/* The more operations at a time, the cheaper each. But a flood of messages that are no jobs
 	 * must not hold up those that are. */
-	if (more_coming && c->waited < PATIENCE && rte_ring_count(c->in) < AU_BURST) {
+	if (more_coming && c->waited < PATIENCE && c->burst == AU_BURST &&
+	    rte_ring_count(c->in) < AU_BURST) {
 		c->waited++;
 		return 0;
 	}
 	c->waited = 0;
 
-	unsigned int n = rte_ring_dequeue_burst(c->in, (void **)jobs, AU_BURST, NULL);
+	unsigned int n = rte_ring_dequeue_burst(c->in, (void **)jobs, c->burst, NULL);
 
 	if (n == 0)
 		return 0;
@@ -200,8 +208,7 @@ unsigned int au_crypto_poll(struct au_crypto *c, bool more_coming)
 	for (unsigned int i = 0; i < n; i++)
 		if (rte_ring_enqueue(c->shared->control_rings[jobs[i]->shard], jobs[i]) != 0) {
 			au_count(&c->counters.events[AU_COUNT_CONTROL_RING_FULL], 1);
-			au_job_wipe(jobs[i]);
-			rte_mempool_put(c->shared->jobs, jobs[i]);
+			au_job_free(c->shared, jobs[i]);
 		}
 	return n;
 }
@@ -222,6 +229,7 @@ struct au_crypto *au_crypto_create(struct au_shared *shared, unsigned int index,
 		rte_free(c);
 		return NULL;
 	}
+	c->burst = crypto_burst_hint(c->backend) > 1 ? AU_BURST : ONE_BY_ONE_BURST;
 	return c;
 }
 

@@ -36,7 +36,9 @@ struct au_verify {
 	enum crypto_curve curve;
 	const struct crypto_key *key;	       /* prepared issuer key, or NULL */
 	uint8_t public_key[CRYPTO_POINT_SIZE]; /* when key is NULL */
-	/* Of public_key, or NULL; in the job. */
+	/* Of public_key, or NULL: the job's own to be written, or the UE context's to be read. The
+	 * context may end meanwhile; then what is read does not matter, for control drops the job.
+	 */
 	const struct crypto_multiples *multiples;
 	struct crypto_multiples *multiples_out;
 	uint8_t signature[CRYPTO_SIGNATURE_SIZE];
@@ -59,7 +61,8 @@ struct au_job {
 	uint8_t n_verifies;
 	uint8_t eum_learnable; /* Cert_EUM came with the message and was not known */
 	uint64_t au_ue_id;
-	struct net_peer peer; /* where answers go */
+	struct crypto_multiples *multiples; /* its own (AU_JOB_ATTACH), or NULL */
+	struct net_peer peer;		    /* where answers go */
 
 	/* ---- what it points to ---- */
 	uint8_t buffer[AU_JOB_BUFFER];
@@ -73,7 +76,6 @@ struct au_job {
 	uint8_t eid[16];
 	uint8_t rand_ue[16];
 	uint8_t device_key[CRYPTO_POINT_SIZE];
-	struct crypto_multiples multiples; /* of device_key; out: AU_JOB_ATTACH; in: the other */
 	uint8_t pk_ue[CRYPTO_POINT_SIZE];
 	uint8_t fingerprint[SEC_FINGERPRINT_SIZE]; /* of Cert_eUICC */
 	const struct pki_issuer *eum; /* known issuer of Cert_eUICC, or NULL; of the snapshot */

@@ -73,9 +73,10 @@ struct au_shared {
 	struct sec_fingerprint_key *fingerprint_key; /* read-only: steps 1 and 5 may meet
 							different workers */
 	struct rte_mempool *jobs;
-	unsigned int jobs_reserve; /* ATTACH REQUESTs leave this many to later messages */
-	unsigned int jobs_plenty;  /* with so many free, AU_PLENTY_POLLS of all workers leave the
-				      reserve */
+	struct rte_mempool *multiples; /* of device keys; NULL where the backend leaves none */
+	unsigned int jobs_reserve;     /* ATTACH REQUESTs leave this many to later messages */
+	unsigned int jobs_plenty; /* with so many free, AU_PLENTY_POLLS of all workers leave the
+				     reserve */
 	struct rte_ring **crypto_rings; /* one a crypto stage */
 	unsigned int n_crypto;
 	struct rte_ring **control_rings; /* one a shard */
@@ -103,6 +104,16 @@ static inline uint64_t au_tick(const struct au_shared *shared, uint64_t tsc)
 static inline void au_count(uint64_t *counter, uint64_t n)
 {
 	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+/* The end of a job, wherever it comes. */
+static inline void au_job_free(struct au_shared *shared, struct au_job *job)
+{
+	if (job->multiples)
+		rte_mempool_put(shared->multiples, job->multiples);
+	if (job->kind == AU_JOB_ATTACH || job->kind == AU_JOB_RESPONSE)
+		au_job_wipe(job);
+	rte_mempool_put(shared->jobs, job);
 }
 
 /* ---------------------------------------------------------------- worker */

@@ -62,9 +62,10 @@ struct ue_half_open {
 	uint8_t sk_au[CRYPTO_SCALAR_SIZE]; /* secret */
 	uint8_t pk_au[CRYPTO_POINT_SIZE];
 	uint8_t au_signature[CRYPTO_SIGNATURE_SIZE];
-	uint8_t device_key[CRYPTO_POINT_SIZE]; /* of Cert_eUICC */
-	struct crypto_multiples multiples;     /* of device_key: step 6 verifies with it again */
+	uint8_t device_key[CRYPTO_POINT_SIZE];	   /* of Cert_eUICC */
 	uint8_t fingerprint[SEC_FINGERPRINT_SIZE]; /* of Cert_eUICC */
+	/* Of device_key, with which step 6 verifies again, or NULL; from au_shared's pool */
+	struct crypto_multiples *multiples;
 	/* Cert_eUICC's issuer, when it was known in step 1 and had signed it; in the snapshot */
 	const struct pki_issuer *eum;
 	uint8_t curve; /* enum crypto_curve */

@@ -6,6 +6,7 @@
  */
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
+#include <rte_prefetch.h>
 #include <time.h>
 
 #include "au/worker.h"
@@ -68,7 +69,7 @@ static void job_to_control(struct au_worker *w, struct au_job *job)
 		return;
 	count(w, AU_COUNT_CONTROL_RING_FULL);
 	w->jobs_of_epoch[job->epoch]--;
-	rte_mempool_put(w->shared->jobs, job);
+	au_job_free(w->shared, job);
 }
 
 static void job_to_crypto(struct au_worker *w, struct au_job *job)
@@ -117,13 +118,19 @@ static void refuse(struct au_worker *w, const struct worker_record *r, struct au
 	job_to_control(w, job);
 }
 
+/* Where a message is remembered while its answer is being made; in the cache by the time that
+ * in_flight_enter looks there. */
+static struct in_flight *in_flight_find(struct au_worker *w, uint64_t a, uint64_t b, uint64_t *tag)
+{
+	*tag = (a ^ (b << 17 | b >> 47)) * UINT64_C(0x9e3779b97f4a7c15);
+	rte_prefetch0(&w->in_flight[*tag >> 50]);
+	return &w->in_flight[*tag >> 50];
+}
+
 /* True the first time that this tag is seen within a second. A UE repeats itself after seconds;
  * what comes sooner was duplicated on the way, and its answer is being made. */
-static bool in_flight_enter(struct au_worker *w, uint64_t a, uint64_t b)
+static bool in_flight_enter(const struct au_worker *w, struct in_flight *f, uint64_t tag)
 {
-	uint64_t tag = (a ^ (b << 17 | b >> 47)) * UINT64_C(0x9e3779b97f4a7c15);
-	struct in_flight *f = &w->in_flight[tag >> 50];
-
 	if (f->tag == tag && w->tsc - f->tsc < w->shared->tsc_hz)
 		return false;
 	f->tag = tag;
@@ -286,8 +293,7 @@ static enum wire_cause prepare_attach(struct au_worker *w, const struct wire_mes
 	memcpy(signed_data + 16, cert->eid, 16);
 	add_verify(job, cert->curve, NULL, cert->public_key,
 		   au_job_keep(job, span_make(signed_data, sizeof(signed_data))),
-		   m->ie[WIRE_IE_UE_SIGNATURE1].p, WIRE_CAUSE_SIGNATURE_UE1)
-		->multiples_out = &job->multiples;
+		   m->ie[WIRE_IE_UE_SIGNATURE1].p, WIRE_CAUSE_SIGNATURE_UE1);
 	job->capability_len = (uint8_t)capability.n;
 	memcpy(job->capability, capability.p, capability.n);
 	job->curve = (uint8_t)cert->curve;
@@ -295,6 +301,23 @@ static enum wire_cause prepare_attach(struct au_worker *w, const struct wire_mes
 	job->sign_key = w->trust->au[cert->curve].sign_key;
 	memcpy(job->device_key, cert->public_key, CRYPTO_POINT_SIZE);
 	return WIRE_CAUSE_NONE;
+}
+
+/* What verifying UE_Signature1 finds out about the device's key is kept for UE_Signature2, while
+ * there is room for it. */
+static void keep_multiples(struct au_worker *w, struct au_job *job)
+{
+	struct rte_mempool *pool = w->shared->multiples;
+	void *object;
+
+	if (!pool || job->curve != CRYPTO_P256)
+		return;
+	if (rte_mempool_get(pool, &object) != 0) {
+		count(w, AU_COUNT_MULTIPLES_EXHAUSTED);
+		return;
+	}
+	job->multiples = object;
+	job->verifies[job->n_verifies - 1].multiples_out = object;
 }
 
 static void on_attach_request(struct au_worker *w, const struct worker_record *r,
@@ -320,6 +343,9 @@ static void on_attach_request(struct au_worker *w, const struct worker_record *r
 	}
 	memcpy(job->rand_ue, m->ie[WIRE_IE_RAND_UE].p, sizeof(job->rand_ue));
 
+	uint64_t tag;
+	struct in_flight *f = in_flight_find(w, load_be64(job->rand_ue),
+					     (uint64_t)r->an << 32 | job->an_ue_id, &tag);
 	struct span der = au_job_keep(job, m->ie[WIRE_IE_CERT_EUICC]);
 	enum wire_cause cause = cause_of(pki_cert_parse(&cert, der));
 
@@ -351,14 +377,15 @@ static void on_attach_request(struct au_worker *w, const struct worker_record *r
 		refuse(w, r, job, type, cause);
 		return;
 	}
-	if (!in_flight_enter(w, load_be64(job->rand_ue), (uint64_t)r->an << 32 | job->an_ue_id)) {
+	if (!in_flight_enter(w, f, tag)) {
 		count(w, AU_COUNT_IN_FLIGHT_DUPLICATES);
 		w->jobs_of_epoch[job->epoch]--;
-		rte_mempool_put(w->shared->jobs, job);
+		au_job_free(w->shared, job);
 		return;
 	}
 	job->kind = AU_JOB_ATTACH;
 	job->nas_type = type;
+	keep_multiples(w, job);
 	job_to_crypto(w, job);
 }
 
@@ -461,11 +488,10 @@ static enum wire_cause prepare_response(struct au_worker *w, const struct wire_m
 		return cause;
 	memcpy(signed_data, h->rand_au, 16);
 	memcpy(signed_data + 16, pk_ue.p, 65);
-	job->multiples = h->multiples;
 	add_verify(job, h->curve, NULL, h->device_key,
 		   au_job_keep(job, span_make(signed_data, sizeof(signed_data))),
 		   m->ie[WIRE_IE_UE_SIGNATURE2].p, WIRE_CAUSE_SIGNATURE_UE2)
-		->multiples = &job->multiples;
+		->multiples = h->multiples;
 	job->curve = h->curve;
 	memcpy(job->eid, view->eid, sizeof(job->eid));
 	memcpy(job->pk_ue, pk_ue.p + 1, CRYPTO_POINT_SIZE);
@@ -479,6 +505,8 @@ static void on_authentication_response(struct au_worker *w, const struct worker_
 	const uint8_t type = WIRE_NAS_AUTHENTICATION_RESPONSE;
 	unsigned int shard = ue_id_shard(r->record.au_ue_id);
 	struct ue_view view;
+	uint64_t tag;
+	struct in_flight *f = in_flight_find(w, r->record.au_ue_id, UINT64_C(1) << 40, &tag);
 
 	count(w, AU_COUNT_AUTH_RESPONSES);
 	/* A context that is gone, or that awaits something else, or of another connection: the run
@@ -495,7 +523,7 @@ static void on_authentication_response(struct au_worker *w, const struct worker_
 		wipe(&view, sizeof(view));
 		return;
 	}
-	if (!in_flight_enter(w, r->record.au_ue_id, UINT64_C(1) << 40)) {
+	if (!in_flight_enter(w, f, tag)) {
 		count(w, AU_COUNT_IN_FLIGHT_DUPLICATES);
 		wipe(&view, sizeof(view));
 		return;

@@ -85,6 +85,7 @@ struct config_ue {
 	unsigned int max;	    /* UE contexts, over all shards */
 	unsigned int max_half_open; /* of them not yet authenticated */
 	unsigned int jobs;	    /* in flight between the stages */
+	unsigned int key_multiples; /* half-open UEs for which step 6 is made cheaper */
 };
 
 /* Retries are retransmissions after the first sending. */

@@ -19,7 +19,8 @@ enum { STRING_MAX = 4096, TEXT_MAX = 255 };
 #define UE_NUMBERS(X)                                                \
 	X("max", ue.max, 1, 16777216, 131072, " UEs")                \
 	X("max-half-open", ue.max_half_open, 1, 16777216, 0, " UEs") \
-	X("jobs", ue.jobs, 256, 1048576, 8192, " jobs")
+	X("jobs", ue.jobs, 256, 1048576, 8192, " jobs")              \
+	X("key-multiples", ue.key_multiples, 0, 1048576, 8192, " UEs")
 #define TIMERS_NUMBERS(X)                                                      \
 	X("t3560-retries", timers.t3560_retries, 0, 10, 4, " retransmissions") \
 	X("t3550-retries", timers.t3550_retries, 0, 10, 4, " retransmissions") \

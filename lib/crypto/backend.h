@@ -12,6 +12,7 @@
 struct crypto_backend {
 	const char *name;
 	unsigned int burst_hint;
+	bool leaves_multiples[CRYPTO_CURVE_N];
 	/* NULL when this machine can run it, else a constant sentence that says why not. */
 	const char *(*unavailable)(void);
 	void *(*create)(int numa_node); /* -1: any; NULL: out of memory */

@@ -41,7 +41,6 @@ struct ifma_state {
 	/* work of one batch */
 	unsigned int at[BATCH]; /* where in the caller's array */
 	uint8_t random[BATCH][P256_RANDOM_SIZE];
-	struct p256_multiples multiples[BATCH];
 	union {
 		struct p256_verify verify[BATCH];
 		struct p256_keypair keypair[BATCH];
@@ -125,12 +124,10 @@ static void ifma_destroy(void *state)
 
 static void *ifma_create(int numa_node)
 {
-	/* Whole cache lines, as struct p256_multiples asks. */
-	struct ifma_state *s = aligned_alloc(_Alignof(struct ifma_state), sizeof(*s));
+	struct ifma_state *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
-	memset(s, 0, sizeof(*s));
 	s->node = node_near(numa_node);
 	s->reference = reference->create(numa_node);
 	/* Pages come from where they are first written: by this thread, wherever it runs. */
@@ -207,51 +204,50 @@ static void verify_by_reference(struct ifma_state *s, struct crypto_verify *op)
 		copy.key = &((const struct ifma_key *)op->key->prepared)->reference;
 	reference->verify(s->reference, &copy, 1);
 	op->status = copy.status;
+	op->multiples_left = false;
 }
+
+_Static_assert(sizeof(struct crypto_multiples) == sizeof(struct p256_multiples) &&
+		       _Alignof(struct crypto_multiples) == _Alignof(struct p256_multiples),
+	       "one is the other");
 
 static void verify_by_lanes(struct ifma_state *s, struct crypto_verify *ops, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
 		const struct crypto_verify *op = &ops[s->at[i]];
 		const struct ifma_key *key = op->key ? op->key->prepared : NULL;
+		struct p256_verify *v = &s->verify[i];
 
-		s->verify[i] = (struct p256_verify){.table = key ? key->tables[s->node] : NULL,
-						    .public_key = op->public_key,
-						    .digest = op->digest,
-						    .signature = op->signature};
-		if (!key && op->multiples && op->multiples->valid) {
-			memcpy(&s->multiples[i], op->multiples->octets, sizeof(s->multiples[i]));
-			s->verify[i].multiples = &s->multiples[i];
-		} else if (!key && op->multiples_out) {
-			s->verify[i].multiples_out = &s->multiples[i];
-		}
+		*v = (struct p256_verify){.table = key ? key->tables[s->node] : NULL,
+					  .public_key = op->public_key,
+					  .digest = op->digest,
+					  .signature = op->signature};
+		if (!key && op->multiples)
+			v->multiples = (const struct p256_multiples *)(const void *)op->multiples;
+		else if (!key)
+			v->multiples_out = (struct p256_multiples *)(void *)op->multiples_out;
 	}
 	p256_verify_burst(s->p256, s->verify, n);
 	for (unsigned int i = 0; i < n; i++) {
 		struct crypto_verify *op = &ops[s->at[i]];
 
 		op->status = status_of(s->verify[i].status);
-		if (!op->multiples_out)
-			continue;
-		op->multiples_out->valid =
-			s->verify[i].multiples_out && op->status != CRYPTO_BAD_KEY;
-		if (op->multiples_out->valid)
-			memcpy(op->multiples_out->octets, &s->multiples[i],
-			       sizeof(s->multiples[i]));
+		op->multiples_left = s->verify[i].multiples_out && op->status != CRYPTO_BAD_KEY;
 	}
 }
 
-/* A signature by a prepared key is cheaper on the lanes even alone; by a given one it is not. */
+/* A signature by a prepared key or by one met before is cheaper on the lanes even alone; by a new
+ * one it is not. */
 static void verify_batch(struct ifma_state *s, struct crypto_verify *ops, unsigned int n)
 {
-	unsigned int given = 0, m = 0;
+	unsigned int new = 0, m = 0;
 
 	for (unsigned int i = 0; i < n; i++)
-		given += !ops[s->at[i]].key;
+		new += !ops[s->at[i]].key && !ops[s->at[i]].multiples;
 	for (unsigned int i = 0; i < n; i++) {
 		struct crypto_verify *op = &ops[s->at[i]];
 
-		if (op->key || given >= VERIFY_MIN)
+		if (op->key || op->multiples || new >= VERIFY_MIN)
 			s->at[m++] = s->at[i];
 		else
 			verify_by_reference(s, op);
@@ -497,6 +493,7 @@ static enum crypto_status ifma_private_key_load(enum crypto_curve curve, const u
 const struct crypto_backend crypto_backend_ifma = {
 	.name = "ifma",
 	.burst_hint = BATCH,
+	.leaves_multiples = {[CRYPTO_P256] = true},
 	.unavailable = ifma_unavailable,
 	.create = ifma_create,
 	.destroy = ifma_destroy,

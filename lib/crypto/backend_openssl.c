@@ -154,8 +154,7 @@ static void openssl_verify(void *state, struct crypto_verify *ops, unsigned int 
 {
 	for (unsigned int i = 0; i < n; i++) {
 		ops[i].status = verify_one(state, &ops[i]);
-		if (ops[i].multiples_out)
-			ops[i].multiples_out->valid = false;
+		ops[i].multiples_left = false;
 	}
 }
 

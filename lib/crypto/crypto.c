@@ -110,6 +110,11 @@ const char *crypto_backend_reason(const struct crypto *c)
 	return c->reason;
 }
 
+bool crypto_leaves_multiples(const struct crypto *c, enum crypto_curve curve)
+{
+	return c->backend->leaves_multiples[curve];
+}
+
 unsigned int crypto_burst_hint(const struct crypto *c)
 {
 	return c->backend->burst_hint;

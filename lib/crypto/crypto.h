@@ -56,11 +56,10 @@ struct crypto_hash {
 };
 
 /* What the first verification with a key can leave for a second one with the same key, so that it
- * costs less: opaque, public, and as much to be trusted as the memory that it lies in, for it is
- * not checked against the key. A backend that has no use for it leaves it invalid. */
+ * costs less: opaque, public, and as much to be trusted as the memory that it lies in, for the key
+ * is not looked at again. Whatever is in it, nothing but the outcome depends on it. */
 struct crypto_multiples {
-	uint8_t octets[3 * CRYPTO_POINT_SIZE];
-	bool valid;
+	_Alignas(64) uint8_t octets[32 * CRYPTO_POINT_SIZE];
 };
 
 /* Verification is not constant time: everything that it sees is public. */
@@ -70,10 +69,11 @@ struct crypto_verify {
 	const uint8_t *public_key;    /* 64 octets, checked to be on the curve */
 	/* With public_key; both may be NULL. */
 	const struct crypto_multiples *multiples; /* of public_key, from before */
-	struct crypto_multiples *multiples_out;	  /* out, valid or not */
+	struct crypto_multiples *multiples_out;	  /* out, if the backend left any */
 	const uint8_t *digest;			  /* 32 octets */
 	const uint8_t *signature;		  /* 64 octets */
 	enum crypto_status status;		  /* out */
+	bool multiples_left;			  /* out: in multiples_out */
 };
 
 /* A fresh key pair. Constant time. The caller wipes private_key after use. */
@@ -116,6 +116,8 @@ void crypto_destroy(struct crypto *c);
 /* The backend in use, and why that one. */
 const char *crypto_backend_name(const struct crypto *c);
 const char *crypto_backend_reason(const struct crypto *c);
+/* Whether the backend ever leaves multiples of a key on this curve. */
+bool crypto_leaves_multiples(const struct crypto *c, enum crypto_curve curve);
 /* How many operations of one kind the backend likes to see in a burst (1 for OpenSSL). */
 unsigned int crypto_burst_hint(const struct crypto *c);
 

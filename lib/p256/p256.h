@@ -69,11 +69,11 @@ enum p256_status p256_table_create(unsigned int window, const uint8_t public_key
 				   struct p256_table **table);
 void p256_table_destroy(struct p256_table *table); /* only of p256_table_create; NULL is allowed */
 
-/* 2^64 Q, 2^128 Q and 2^192 Q, opaque: what a first verification can leave for a second one with
- * the same key. No more trusted than the memory that it lies in: it is not checked against the key.
- */
+/* What a first verification can leave for a second one with the same key: 1, 3, ... 15 times Q,
+ * 2^64 Q, 2^128 Q and 2^192 Q, 2 KiB, opaque. No more trusted than the memory that it lies in: the
+ * key is not looked at again. Whatever is in it, nothing but the outcome depends on it. */
 struct p256_multiples {
-	_Alignas(64) uint64_t w[3][8];
+	_Alignas(64) uint64_t w[4][8][8];
 };
 
 /* ECDSA verification (FIPS 186-4 6.4.2). Not constant time: everything that it sees is public. */

@@ -37,10 +37,11 @@ struct p256 *p256_create(unsigned int max_batch)
 
 	c->verify = scratch;
 	c->secret = scratch;
+	c->work = aligned_alloc(64, VERIFY_CHUNK * p256_verify_work_size());
 	c->select = aligned_alloc(64, SECRET_WINDOWS * sizeof(*c->select));
 	p256_table_create(GENERATOR_WINDOW, p256_generator, &c->generator);
 	p256_table_create(SECRET_WINDOW, p256_generator, &table);
-	if (!scratch || !c->select || !c->generator || !table) {
+	if (!scratch || !c->work || !c->select || !c->generator || !table) {
 		p256_table_destroy(table);
 		p256_destroy(c);
 		return NULL;
@@ -57,6 +58,7 @@ void p256_destroy(struct p256 *c)
 	if (c->verify)
 		wipe(c->verify, c->scratch_size);
 	free(c->verify);
+	free(c->work);
 	free(c->select);
 	p256_table_destroy(c->generator);
 	free(c);

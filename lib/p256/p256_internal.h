@@ -19,6 +19,7 @@ enum {
 	SPLIT_WINDOW = 4,     /* for each: 16 additions, and 60 doublings for all */
 	SPLIT_WINDOWS = 16,   /* 64 / 4 */
 	SPLIT_MULTIPLES = 8,  /* 1, 3, ... 15 */
+	VERIFY_CHUNK = 8,
 	WINDOWS_MAX = SPLIT_BASES * SPLIT_WINDOWS,
 };
 
@@ -42,6 +43,7 @@ struct p256_odd_multiples {
 };
 
 struct p256_verify_group;
+union p256_verify_work;
 struct p256_secret_group;
 
 struct p256 {
@@ -50,11 +52,13 @@ struct p256 {
 	struct p256_select_row *select; /* SECRET_WINDOWS of them */
 	/* Scratch, one for each group of eight operations: the same memory for both. */
 	struct p256_verify_group *verify;
+	union p256_verify_work *work; /* VERIFY_CHUNK of them */
 	struct p256_secret_group *secret;
 	size_t scratch_size;
 };
 
 size_t p256_verify_group_size(void);
+size_t p256_verify_work_size(void);
 size_t p256_secret_group_size(void);
 
 extern const uint8_t p256_generator[P256_POINT_SIZE];

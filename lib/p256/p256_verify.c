@@ -11,9 +11,9 @@
  *	u2 Q, table	256 / window additions less one
  *	u2 Q, key	5 M + 4 S to check it, 79 M + 35 S + 64 M + 16 S for its 16 multiples, then
  *			255 doublings and 51 additions
- *	u2 Q, multiples	the same check, 156 M + 76 S + 128 M + 32 S for 8 multiples of each of 4
- *			points, then 60 doublings and 63 additions; to find the points, the first
- *			time, 192 doublings
+ *	u2 Q, first	the same check, 192 doublings and 156 M + 76 S + 128 M + 32 S for 8
+ *			multiples of each of 4 points, then 60 doublings and 63 additions
+ *	u2 Q, second	60 doublings and 63 additions
  *	comparison	3 M + 1 S
  *
  * and per call of max_batch operations one inversion mod n and, for keys, one mod p.
@@ -22,9 +22,9 @@
 
 enum {
 	CLASS_KEY,
-	CLASS_SPLIT_FIRST,  /* leaves multiples */
-	CLASS_SPLIT_SECOND, /* takes them */
-	CLASS_TABLE,	    /* + window: with tables of one width */
+	CLASS_FIRST,  /* leaves multiples */
+	CLASS_SECOND, /* takes them */
+	CLASS_TABLE,  /* + window: with tables of one width */
 };
 
 /* A key as four points, 2^64 apart. */
@@ -44,15 +44,21 @@ struct p256_verify_group {
 	struct p256_affine q;		    /* canonical; the generator where it is bad */
 	struct p256_fe z;		    /* of the last of the odd multiples */
 	__mmask8 bad_key, bad_signature;
-	union {
-		struct p256_odd_multiples multiples;
-		struct split split;
-	};
+};
+
+union p256_verify_work {
+	struct p256_odd_multiples multiples;
+	struct split split;
 };
 
 size_t p256_verify_group_size(void)
 {
 	return sizeof(struct p256_verify_group);
+}
+
+size_t p256_verify_work_size(void)
+{
+	return sizeof(union p256_verify_work);
 }
 
 /* The digits of one scalar, for addressing. */
@@ -186,7 +192,9 @@ static struct p256_jacobian add_from_tables(struct p256_jacobian sum, bool empty
 
 /* k Q, given 1 / Z of the last of its multiples: 255 doublings and 51 additions. The highest digit
  * is 1. */
-static struct p256_jacobian multiply_key(struct p256_verify_group *g, struct p256_fe z_inverse)
+static struct p256_jacobian multiply_key(const struct p256_verify_group *g,
+					 const struct p256_odd_multiples *m,
+					 struct p256_fe z_inverse)
 {
 	struct p256_entry entries[P256_LANES][KEY_MULTIPLES], *row[P256_LANES];
 	const struct p256_entry *entry[P256_LANES];
@@ -195,8 +203,7 @@ static struct p256_jacobian multiply_key(struct p256_verify_group *g, struct p25
 	for (unsigned int j = KEY_MULTIPLES; j-- > 0;) {
 		for (int lane = 0; lane < P256_LANES; lane++)
 			row[lane] = &entries[lane][j];
-		p256_entries_store(row, p256_odd_multiple_affine(g->multiples.point, g->multiples.h,
-								 j, &z_inverse));
+		p256_entries_store(row, p256_odd_multiple_affine(m->point, m->h, j, &z_inverse));
 	}
 	expand(&d, g->u2, KEY_WINDOW);
 	struct p256_jacobian sum = start_from(g->q, d.negative[KEY_WINDOWS - 1]);
@@ -287,29 +294,31 @@ static void same_table(const struct p256_table *tables[P256_LANES], const struct
 		tables[lane] = table;
 }
 
-static void verify_with_keys(struct p256 *c, unsigned int n)
+static void verify_with_keys(struct p256 *c, struct p256_verify_group *groups, unsigned int n)
 {
 	const struct p256_table *generator[P256_LANES];
 	struct p256_fe all = p256_fe_one();
 
 	same_table(generator, c->generator);
 	for (unsigned int i = 0; i < n; i++) {
-		struct p256_verify_group *g = &c->verify[i];
+		struct p256_verify_group *g = &groups[i];
 
 		load_keys(g);
-		g->z = p256_odd_multiples(g->multiples.point, g->multiples.h, KEY_MULTIPLES,
+		g->z = p256_odd_multiples(c->work[i].multiples.point, c->work[i].multiples.h,
+					  KEY_MULTIPLES,
 					  (struct p256_jacobian){g->q.x, g->q.y, p256_fe_one()});
 		g->product = all;
 		all = p256_fe_mul(all, g->z);
 	}
 	all = p256_fe_invert(all);
 	for (unsigned int i = n; i-- > 0;) {
-		struct p256_verify_group *g = &c->verify[i];
+		struct p256_verify_group *g = &groups[i];
 
 		struct p256_fe z_inverse = p256_fe_mul(all, g->product);
 
 		all = p256_fe_mul(all, g->z);
-		conclude(g, add_from_tables(multiply_key(g, z_inverse), false, generator, g->u1));
+		conclude(g, add_from_tables(multiply_key(g, &c->work[i].multiples, z_inverse),
+					    false, generator, g->u1));
 	}
 }
 
@@ -330,48 +339,37 @@ static __attribute__((noinline)) void add_entries(struct p256_jacobian *sum,
 	*sum = p256_point_add_affine(*sum, p256_entries_load(entry), negative);
 }
 
-/* The four points: computed, or taken from the operations. */
-static void split_bases(struct p256_verify_group *g, bool first, struct p256_jacobian *base)
+/* Q, 2^64 Q, 2^128 Q, 2^192 Q. */
+static void split_bases(const struct p256_verify_group *g, struct p256_jacobian base[SPLIT_BASES])
 {
-	const struct p256_entry *entry[P256_LANES];
-
 	base[0] = (struct p256_jacobian){g->q.x, g->q.y, p256_fe_one()};
 	for (int j = 1; j < SPLIT_BASES; j++) {
-		if (first) {
-			base[j] = base[j - 1];
-			double_times(&base[j], SPLIT_WINDOW * SPLIT_WINDOWS);
-			continue;
-		}
-		for (int lane = 0; lane < P256_LANES; lane++) {
-			const struct p256_verify *op = g->op[lane] ? g->op[lane] : g->op[0];
-
-			entry[lane] = (const struct p256_entry *)op->multiples->w[j - 1];
-		}
-		struct p256_affine a = unpack(p256_entries_load(entry));
-
-		base[j] = (struct p256_jacobian){a.x, a.y, p256_fe_one()};
+		base[j] = base[j - 1];
+		double_times(&base[j], SPLIT_WINDOW * SPLIT_WINDOWS);
 	}
 }
 
-typedef struct p256_entry split_entries[P256_LANES][SPLIT_BASES][SPLIT_MULTIPLES];
-
-/* For the next time. */
-static void leave_multiples(const struct p256_verify_group *g, split_entries entries)
+/* The lanes' multiples; those of the first operation where there is none. */
+static void entries_of(const struct p256_verify_group *g, bool first,
+		       const struct p256_entry *entries[P256_LANES])
 {
-	for (int lane = 0; lane < P256_LANES; lane++)
-		for (int j = 1; j < SPLIT_BASES && g->op[lane]; j++)
-			memcpy(g->op[lane]->multiples_out->w[j - 1], entries[lane][j][0].w,
-			       sizeof(entries[lane][j][0].w));
+	for (int lane = 0; lane < P256_LANES; lane++) {
+		const struct p256_verify *op = g->op[lane] ? g->op[lane] : g->op[0];
+
+		entries[lane] =
+			(const struct p256_entry *)(first ? op->multiples_out : op->multiples)->w;
+	}
 }
 
 /* k Q by the digits of k in four runs of 16: 60 doublings and 63 additions. */
-static struct p256_jacobian multiply_split(struct p256_verify_group *g, split_entries entries)
+static struct p256_jacobian multiply_split(struct p256_fe k,
+					   const struct p256_entry *const entries[P256_LANES])
 {
 	const struct p256_entry *entry[P256_LANES];
 	struct p256_jacobian sum = {p256_fe_one(), p256_fe_one(), p256_fe_zero()};
 	struct digits d;
 
-	expand(&d, g->u2, SPLIT_WINDOW);
+	expand(&d, k, SPLIT_WINDOW);
 	for (int i = SPLIT_WINDOWS - 1; i >= 0; i--) {
 		if (i < SPLIT_WINDOWS - 1)
 			double_times(&sum, SPLIT_WINDOW);
@@ -379,7 +377,8 @@ static struct p256_jacobian multiply_split(struct p256_verify_group *g, split_en
 			int digit = j * SPLIT_WINDOWS + i;
 
 			for (int lane = 0; lane < P256_LANES; lane++)
-				entry[lane] = &entries[lane][j][d.index[digit][lane]];
+				entry[lane] =
+					entries[lane] + j * SPLIT_MULTIPLES + d.index[digit][lane];
 			if (digit == SPLIT_BASES * SPLIT_WINDOWS - 1)
 				sum = start_from(p256_entries_load(entry), d.negative[digit]);
 			else
@@ -389,59 +388,87 @@ static struct p256_jacobian multiply_split(struct p256_verify_group *g, split_en
 	return sum;
 }
 
-static void verify_split(struct p256 *c, unsigned int n, bool first)
+/* The multiples of one of the four points, affine, to where the operations want them. */
+static void store_multiples(const struct p256_verify_group *g, const struct split *s, int j,
+			    struct p256_fe z_inverse)
+{
+	struct p256_entry nowhere, *row[P256_LANES];
+
+	for (unsigned int k = SPLIT_MULTIPLES; k-- > 0;) {
+		for (int lane = 0; lane < P256_LANES; lane++)
+			row[lane] =
+				g->op[lane]
+					? (struct p256_entry *)g->op[lane]->multiples_out->w[j][k]
+					: &nowhere;
+		p256_entries_store(row,
+				   p256_odd_multiple_affine(s->point[j], s->h[j], k, &z_inverse));
+	}
+}
+
+static void verify_first(struct p256 *c, struct p256_verify_group *groups, unsigned int n)
 {
 	const struct p256_table *generator[P256_LANES];
-	struct p256_entry *row[P256_LANES];
-	split_entries entries;
+	const struct p256_entry *entries[P256_LANES];
 	struct p256_fe all = p256_fe_one();
 
 	same_table(generator, c->generator);
 	for (unsigned int i = 0; i < n; i++) {
-		struct p256_verify_group *g = &c->verify[i];
+		struct p256_verify_group *g = &groups[i];
+		struct split *s = &c->work[i].split;
 		struct p256_jacobian base[SPLIT_BASES];
 
 		load_keys(g);
-		split_bases(g, first, base);
+		split_bases(g, base);
 		for (int j = 0; j < SPLIT_BASES; j++) {
-			g->split.z[j] = p256_odd_multiples(g->split.point[j], g->split.h[j],
-							   SPLIT_MULTIPLES, base[j]);
-			g->split.product[j] = all;
-			all = p256_fe_mul(all, g->split.z[j]);
+			s->z[j] =
+				p256_odd_multiples(s->point[j], s->h[j], SPLIT_MULTIPLES, base[j]);
+			s->product[j] = all;
+			all = p256_fe_mul(all, s->z[j]);
 		}
 	}
 	all = p256_fe_invert(all);
 	for (unsigned int i = n; i-- > 0;) {
-		struct p256_verify_group *g = &c->verify[i];
+		struct p256_verify_group *g = &groups[i];
+		struct split *s = &c->work[i].split;
 
 		for (int j = SPLIT_BASES - 1; j >= 0; j--) {
-			struct p256_fe z_inverse = p256_fe_mul(all, g->split.product[j]);
+			struct p256_fe z_inverse = p256_fe_mul(all, s->product[j]);
 
-			all = p256_fe_mul(all, g->split.z[j]);
-			for (unsigned int k = SPLIT_MULTIPLES; k-- > 0;) {
-				for (int lane = 0; lane < P256_LANES; lane++)
-					row[lane] = &entries[lane][j][k];
-				p256_entries_store(row, p256_odd_multiple_affine(g->split.point[j],
-										 g->split.h[j], k,
-										 &z_inverse));
-			}
+			all = p256_fe_mul(all, s->z[j]);
+			store_multiples(g, s, j, z_inverse);
 		}
-		if (first)
-			leave_multiples(g, entries);
-		conclude(g, add_from_tables(multiply_split(g, entries), false, generator, g->u1));
+		entries_of(g, true, entries);
+		conclude(g,
+			 add_from_tables(multiply_split(g->u2, entries), false, generator, g->u1));
+	}
+}
+
+static void verify_second(struct p256 *c, struct p256_verify_group *groups, unsigned int n)
+{
+	const struct p256_table *generator[P256_LANES];
+	const struct p256_entry *entries[P256_LANES];
+
+	same_table(generator, c->generator);
+	for (unsigned int i = 0; i < n; i++) {
+		struct p256_verify_group *g = &groups[i];
+
+		entries_of(g, false, entries);
+		g->q = unpack(p256_entries_load(entries));
+		conclude(g,
+			 add_from_tables(multiply_split(g->u2, entries), false, generator, g->u1));
 	}
 }
 
 /* ---------------------------------------------------------------- prepared keys */
 
-static void verify_with_tables(struct p256 *c, unsigned int n)
+static void verify_with_tables(struct p256 *c, struct p256_verify_group *groups, unsigned int n)
 {
 	const struct p256_table *generator[P256_LANES], *tables[P256_LANES];
 	const struct p256_entry *first[P256_LANES];
 
 	same_table(generator, c->generator);
 	for (unsigned int i = 0; i < n; i++) {
-		struct p256_verify_group *g = &c->verify[i];
+		struct p256_verify_group *g = &groups[i];
 		struct p256_jacobian sum = {p256_fe_one(), p256_fe_one(), p256_fe_zero()};
 
 		for (int lane = 0; lane < P256_LANES; lane++) {
@@ -459,9 +486,7 @@ static unsigned int class_of(const struct p256_verify *op)
 {
 	if (op->table)
 		return CLASS_TABLE + op->table->window;
-	return op->multiples	   ? CLASS_SPLIT_SECOND
-	       : op->multiples_out ? CLASS_SPLIT_FIRST
-				   : CLASS_KEY;
+	return op->multiples ? CLASS_SECOND : op->multiples_out ? CLASS_FIRST : CLASS_KEY;
 }
 
 /* Fills groups with the next operations of one class from *next on; returns how many groups. */
@@ -480,6 +505,20 @@ static unsigned int fill(struct p256 *c, struct p256_verify *ops, unsigned int n
 	return (taken + P256_LANES - 1) / P256_LANES;
 }
 
+/* At most VERIFY_CHUNK groups. */
+static void verify_chunk(struct p256 *c, unsigned int class, struct p256_verify_group *groups,
+			 unsigned int n)
+{
+	if (class == CLASS_KEY)
+		verify_with_keys(c, groups, n);
+	else if (class == CLASS_FIRST)
+		verify_first(c, groups, n);
+	else if (class == CLASS_SECOND)
+		verify_second(c, groups, n);
+	else
+		verify_with_tables(c, groups, n);
+}
+
 void p256_verify_burst(struct p256 *c, struct p256_verify *ops, unsigned int n)
 {
 	uint32_t classes = 0;
@@ -493,12 +532,9 @@ void p256_verify_burst(struct p256 *c, struct p256_verify *ops, unsigned int n)
 			for (unsigned int i = 0; i < groups; i++)
 				load(&c->verify[i]);
 			scalars(c->verify, groups);
-			if (class == CLASS_KEY)
-				verify_with_keys(c, groups);
-			else if (class < CLASS_TABLE)
-				verify_split(c, groups, class == CLASS_SPLIT_FIRST);
-			else
-				verify_with_tables(c, groups);
+			for (unsigned int i = 0; i < groups; i += VERIFY_CHUNK)
+				verify_chunk(c, class, &c->verify[i],
+					     groups - i < VERIFY_CHUNK ? groups - i : VERIFY_CHUNK);
 		}
 	}
 }

@@ -107,7 +107,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	crypto_verify_burst(lanes, ops, n);
 	expect(ops, right, n, "leaving multiples");
 	for (unsigned int i = 0; i < n; i++) {
-		ops[i].multiples = data[i * RECIPE + 6] & 1 ? ops[i].multiples_out : NULL;
+		ops[i].multiples = data[i * RECIPE + 6] & 1 && ops[i].multiples_left
+					   ? ops[i].multiples_out
+					   : NULL;
 		ops[i].multiples_out = NULL;
 		ops[i].key = data[i * RECIPE + 6] & 2 && made[i].own_key
 				     ? keys[made[i].key].prepared
