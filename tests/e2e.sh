@@ -276,6 +276,17 @@ gsma_test_chains_attach() {
 	done
 }
 
+# Where the pool of multiples is empty, UEs attach all the same. OpenSSL leaves none to be kept.
+multiples_may_run_out() {
+	config 'ue: {key-multiples: 32}'
+	run "$WORK/p256.fleet" --ues 1000 --in-flight 500
+	expect 'r["attached"] == 1000 and r["failed"] == 0'
+	expect 's["backend"] != "ifma" or events["multiples-exhausted"] > 0'
+	config 'ue: {key-multiples: 0}'
+	run "$WORK/p256.fleet" --ues 200 --in-flight 100
+	expect 'r["attached"] == 200 and events.get("multiples-exhausted", 0) == 0'
+}
+
 # Peers that vanish in the middle of everything: cpau stays, and the next one finds it in order.
 a_peer_that_is_killed_takes_nobody_along() {
 	config
@@ -330,7 +341,7 @@ SCENARIOS=(honest_ues_attach brainpool_ues_attach every_algorithm_is_spoken ever
 	certificates_that_break_a_rule_are_refused denied_and_revoked_are_refused
 	chains_that_break_above_the_euicc_are_refused another_ci_is_unknown
 	a_full_table_refuses_and_loses_nothing credentials_reload_under_load gsma_test_chains_attach
-	a_peer_that_is_killed_takes_nobody_along kernel_sockets_attach)
+	multiples_may_run_out a_peer_that_is_killed_takes_nobody_along kernel_sockets_attach)
 [ $# -gt 0 ] && SCENARIOS=("$@")
 
 fresh_credentials

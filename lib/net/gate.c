@@ -7,6 +7,7 @@
 
 #include "net/gate.h"
 
+/* Not sooner: EAL goes through all alarms that are due, new ones too, before it looks elsewhere. */
 enum { SLICE_MS = 10, LOOK_US = 20, SOON_US = 30 };
 
 static bool all_links_up(const struct net_gate *g)
