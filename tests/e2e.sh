@@ -278,6 +278,8 @@ gsma_test_chains_attach() {
 
 # Where the pool of multiples is empty, UEs attach all the same. OpenSSL leaves none to be kept.
 multiples_may_run_out() {
+	fresh_credentials
+	pki fleet --dir "$WORK/credentials" --count 1000 --out "$WORK/p256.fleet"
 	config 'ue: {key-multiples: 32}'
 	run "$WORK/p256.fleet" --ues 1000 --in-flight 500
 	expect 'r["attached"] == 1000 and r["failed"] == 0'
@@ -289,6 +291,8 @@ multiples_may_run_out() {
 
 # Peers that vanish in the middle of everything: cpau stays, and the next one finds it in order.
 a_peer_that_is_killed_takes_nobody_along() {
+	fresh_credentials
+	pki fleet --dir "$WORK/credentials" --count 1000 --out "$WORK/p256.fleet"
 	config
 	start_cpau --json
 	for wait in 0.7 0.9 0.6 0.8 1.0 0.65 0.85 0.75 0.95 0.7; do
