@@ -101,9 +101,11 @@ static void dpdk_close(void *arg)
 
 	dpdk_flush(d);
 	net_rx_destroy(d->rx);
+	while (!net_gate_open(d->gate, rte_lcore_id()))
+		rte_pause();
+	net_port_stop(&d->nif);
 	net_gate_leave(d->gate, rte_lcore_id());
 	net_gate_destroy(d->gate);
-	net_port_stop(&d->nif);
 	free(d);
 }
 

@@ -667,10 +667,15 @@ void au_stop(struct au *au)
 		au_poll(au);
 	atomic_store(&au->running, false);
 	rte_eal_mp_wait_lcore();
-	if (au->main_lcore)
-		net_gate_leave(au->gate, au->main_lcore->lcore);
-	net_gate_destroy(au->gate);
-	au->gate = NULL;
+	/* Stopping a port and a peer's leaving may not meet either: both free the same memory. */
+	unsigned int lcore = rte_get_main_lcore();
+
+	net_gate_enter(au->gate, lcore);
+	while (!net_gate_open(au->gate, lcore))
+		rte_pause();
 	for (unsigned int i = 0; i < au->shared.n_nifs; i++)
 		net_port_stop(&au->shared.nifs[i]);
+	net_gate_leave(au->gate, lcore);
+	net_gate_destroy(au->gate);
+	au->gate = NULL;
 }

@@ -46,7 +46,7 @@ struct net_gate {
 /* A gate for the ports nifs[n], which must outlive it; *gate is NULL where none of them needs one.
  * It begins closed and opens by itself. False: no memory. */
 bool net_gate_create(const struct net_if *nifs, unsigned int n, struct net_gate **gate);
-/* After every lcore has left, before the ports stop. */
+/* After every lcore has left and the ports are stopped, which is done inside, in a turn. */
 void net_gate_destroy(struct net_gate *gate);
 
 /* An lcore that is about to begin its turns, and one that has ended them. */
