@@ -8,9 +8,9 @@
 
 #include <rte_alarm.h>
 #include <rte_cycles.h>
-#include <rte_eal.h>
 #include <rte_pause.h>
 
+#include "start_eal.h"
 #include "net/gate.h"
 
 enum { LCORES = 3, CALLBACKS = 40 };
@@ -20,19 +20,6 @@ static atomic_bool running;
 static atomic_uint at_work; /* lcores between looking at the gate and the end of their turn */
 static atomic_uint callbacks, collisions;
 static atomic_ullong turns[LCORES];
-
-static void setup(void)
-{
-	static char arguments[][16] = {
-		"test", "--no-huge", "-m",	    "64", "--no-pci",	   "--no-shconf",
-		"-l",	"0",	     "--log-level", "4",  "--no-telemetry"};
-	enum { N = sizeof(arguments) / sizeof(arguments[0]) };
-	char *argv[N + 1] = {NULL};
-
-	for (int i = 0; i < N; i++)
-		argv[i] = arguments[i];
-	cr_assert_geq(rte_eal_init(N, argv), 0);
-}
 
 static void *lcore(void *arg)
 {
@@ -66,7 +53,7 @@ static void driver_callback(void *arg)
 		rte_eal_alarm_set(100, driver_callback, NULL);
 }
 
-Test(gate, is_not_made_where_no_port_needs_it, .init = setup)
+Test(gate, is_not_made_where_no_port_needs_it, .init = start_eal)
 {
 	const struct net_if nif = {.port_id = 0};
 
@@ -78,7 +65,7 @@ Test(gate, is_not_made_where_no_port_needs_it, .init = setup)
 	net_gate_destroy(gate);
 }
 
-Test(gate, callbacks_and_turns_never_meet, .init = setup)
+Test(gate, callbacks_and_turns_never_meet, .init = start_eal)
 {
 	/* There is no such port, so its link is not up, and the gate closes every millisecond. */
 	const struct net_if nif = {.port_id = 0, .unmaps = true};

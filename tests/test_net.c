@@ -7,10 +7,10 @@
 #include <criterion/criterion.h>
 
 #include <rte_cycles.h>
-#include <rte_eal.h>
 #include <rte_ip_frag.h>
 #include <sanitizer/asan_interface.h>
 
+#include "start_eal.h"
 #include "net/net.h"
 
 enum {
@@ -74,15 +74,7 @@ static void start(unsigned int max_fragments)
 
 static void setup(void)
 {
-	static char arguments[][16] = {
-		"test", "--no-huge", "-m",	    "128", "--no-pci",	    "--no-shconf",
-		"-l",	"0",	     "--log-level", "4",   "--no-telemetry"};
-	enum { N = sizeof(arguments) / sizeof(arguments[0]) };
-	char *argv[N + 1] = {NULL};
-
-	for (int i = 0; i < N; i++)
-		argv[i] = arguments[i];
-	cr_assert_geq(rte_eal_init(N, argv), 0);
+	start_eal();
 	pool = rte_pktmbuf_pool_create("pool", MBUFS, 0, 0, NET_MBUF_DATA, SOCKET_ID_ANY);
 	references = rte_pktmbuf_pool_create("references", MBUFS, 0, 0, 0, SOCKET_ID_ANY);
 	cr_assert(pool && references);

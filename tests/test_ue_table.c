@@ -7,8 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include <rte_eal.h>
-
+#include "start_eal.h"
 #include "au/ue_table.h"
 
 enum { SHARD = 3, CAPACITY = 64, HALF_OPEN = 16, REPLAY = 100, ROUND = 4096 };
@@ -34,15 +33,7 @@ static struct ue_table *create(unsigned int capacity)
 
 static void setup(void)
 {
-	static char arguments[][16] = {
-		"test", "--no-huge", "-m",	    "128", "--no-pci",	    "--no-shconf",
-		"-l",	"0",	     "--log-level", "4",   "--no-telemetry"};
-	enum { N = sizeof(arguments) / sizeof(arguments[0]) };
-	char *argv[N + 1] = {NULL};
-
-	for (int i = 0; i < N; i++)
-		argv[i] = arguments[i];
-	cr_assert_geq(rte_eal_init(N, argv), 0);
+	start_eal();
 	table = create(CAPACITY);
 }
 

@@ -6,7 +6,6 @@
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
-#include <rte_pause.h>
 
 #include "link.h"
 #include "net/gate.h"
@@ -66,8 +65,7 @@ static unsigned int dpdk_poll(void *arg,
 	struct rte_mbuf *packets[NET_BURST];
 	struct net_datagram datagrams[NET_BURST];
 
-	while (!net_gate_open(d->gate, rte_lcore_id()))
-		rte_pause();
+	net_gate_wait(d->gate, rte_lcore_id());
 	unsigned int n = rte_eth_rx_burst(d->nif.port_id, 0, packets, NET_BURST);
 
 	n = net_rx_burst(d->rx, packets, n, rte_rdtsc(), datagrams);
@@ -101,8 +99,7 @@ static void dpdk_close(void *arg)
 
 	dpdk_flush(d);
 	net_rx_destroy(d->rx);
-	while (!net_gate_open(d->gate, rte_lcore_id()))
-		rte_pause();
+	net_gate_wait(d->gate, rte_lcore_id());
 	net_port_stop(&d->nif);
 	net_gate_leave(d->gate, rte_lcore_id());
 	net_gate_destroy(d->gate);

@@ -671,8 +671,7 @@ void au_stop(struct au *au)
 	unsigned int lcore = rte_get_main_lcore();
 
 	net_gate_enter(au->gate, lcore);
-	while (!net_gate_open(au->gate, lcore))
-		rte_pause();
+	net_gate_wait(au->gate, lcore);
 	for (unsigned int i = 0; i < au->shared.n_nifs; i++)
 		net_port_stop(&au->shared.nifs[i]);
 	net_gate_leave(au->gate, lcore);

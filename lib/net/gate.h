@@ -20,6 +20,7 @@
 #include <stdbool.h>
 
 #include <rte_lcore.h>
+#include <rte_pause.h>
 
 #include "net/net.h"
 
@@ -64,6 +65,13 @@ static inline bool net_gate_open(struct net_gate *gate, unsigned int lcore)
 		return true;
 	atomic_store_explicit(&gate->lcores[lcore].seen, closing, memory_order_release);
 	return false;
+}
+
+/* Stands still until it is open; until the next look no callback of a driver runs. */
+static inline void net_gate_wait(struct net_gate *gate, unsigned int lcore)
+{
+	while (!net_gate_open(gate, lcore))
+		rte_pause();
 }
 
 #endif

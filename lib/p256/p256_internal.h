@@ -19,7 +19,7 @@ enum {
 	SPLIT_WINDOW = 4,     /* for each: 16 additions, and 60 doublings for all */
 	SPLIT_WINDOWS = 16,   /* 64 / 4 */
 	SPLIT_MULTIPLES = 8,  /* 1, 3, ... 15 */
-	VERIFY_CHUNK = 8,
+	VERIFY_CHUNK = 8,     /* groups whose multiples are made, and inverted, together */
 	WINDOWS_MAX = SPLIT_BASES * SPLIT_WINDOWS,
 };
 
@@ -52,9 +52,9 @@ struct p256 {
 	struct p256_select_row *select; /* SECRET_WINDOWS of them */
 	/* Scratch, one for each group of eight operations: the same memory for both. */
 	struct p256_verify_group *verify;
-	union p256_verify_work *work; /* VERIFY_CHUNK of them */
 	struct p256_secret_group *secret;
 	size_t scratch_size;
+	union p256_verify_work *work; /* of the groups of one chunk; public */
 };
 
 size_t p256_verify_group_size(void);
