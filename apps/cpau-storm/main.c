@@ -10,6 +10,7 @@
 
 #include <rte_eal.h>
 
+#include "net/gate.h"
 #include "storm.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_START = 3 };
@@ -349,7 +350,7 @@ static int run(struct options *o)
 
 	link_close(link);
 	if (!o->link.socket)
-		rte_eal_cleanup();
+		net_eal_cleanup();
 	fleet_close(fleet);
 	free(result);
 	return code;

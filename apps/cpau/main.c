@@ -24,6 +24,7 @@
 
 #include "au/au.h"
 #include "check.h"
+#include "net/gate.h"
 #include "trust_config.h"
 
 enum { EXIT_CHECK = 1, EXIT_USAGE = 2, EXIT_START = 3 };
@@ -338,7 +339,7 @@ static int serve(const struct config *config, const struct options *o)
 
 	if (!au) {
 		fprintf(stderr, "cpau: %s\n", why);
-		rte_eal_cleanup();
+		net_eal_cleanup();
 		return EXIT_START;
 	}
 	au_telemetry_register(au);
@@ -350,7 +351,7 @@ static int serve(const struct config *config, const struct options *o)
 	else
 		print_summary(au);
 	au_destroy(au);
-	rte_eal_cleanup();
+	net_eal_cleanup();
 	return 0;
 }
 

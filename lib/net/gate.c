@@ -3,12 +3,16 @@
 
 #include <rte_alarm.h>
 #include <rte_cycles.h>
+#include <rte_eal.h>
 #include <rte_ethdev.h>
 
 #include "net/gate.h"
 
 /* Not sooner: EAL goes through all alarms that are due, new ones too, before it looks elsewhere. */
 enum { SLICE_MS = 10, LOOK_US = 20, SOON_US = 30 };
+
+/* EAL is one a process, and so is this. */
+static bool memif_used;
 
 static bool all_links_up(const struct net_gate *g)
 {
@@ -57,6 +61,7 @@ bool net_gate_create(const struct net_if *nifs, unsigned int n, struct net_gate 
 		needed |= nifs[i].unmaps;
 	if (!needed)
 		return true;
+	memif_used = true;
 	struct net_gate *g = aligned_alloc(_Alignof(struct net_gate), sizeof(*g));
 
 	if (!g)
@@ -97,4 +102,10 @@ void net_gate_leave(struct net_gate *g, unsigned int lcore)
 {
 	if (g)
 		atomic_store(&g->lcores[lcore].inside, false);
+}
+
+void net_eal_cleanup(void)
+{
+	if (!memif_used)
+		rte_eal_cleanup();
 }

@@ -10,6 +10,9 @@
  * that other callbacks can run, only when every lcore stands still, and they go on when it is
  * called again.
  *
+ * The same goes for the end of the process: EAL's cleanup unmaps memory in which the interrupt
+ * thread still has handles of memif's (net_eal_cleanup).
+ *
  * The price: link changes, and every other interrupt of the process, are up to NET_GATE_MS late,
  * and all lcores pause for some 100 us as often. Only made where a port needs it.
  */
@@ -49,6 +52,10 @@ struct net_gate {
 bool net_gate_create(const struct net_if *nifs, unsigned int n, struct net_gate **gate);
 /* After every lcore has left and the ports are stopped, which is done inside, in a turn. */
 void net_gate_destroy(struct net_gate *gate);
+
+/* rte_eal_cleanup as the last thing of a process; where a gate was made, nothing: the kernel takes
+ * the memory back, and memif is used without hugepages, whose files would stay. */
+void net_eal_cleanup(void);
 
 /* An lcore that is about to begin its turns, and one that has ended them. */
 void net_gate_enter(struct net_gate *gate, unsigned int lcore);
