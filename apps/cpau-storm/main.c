@@ -43,6 +43,8 @@ enum {
 	OPT_REORDER,
 	OPT_FAULT,
 	OPT_RETRY,
+	OPT_AN_WAIT,
+	OPT_DEAF,
 	OPT_CAPTURE,
 	OPT_BACKEND,
 	OPT_NIA,
@@ -69,8 +71,13 @@ static const struct argp_option argp_options[] = {
 	 "UEs under way at a time, at most (default: 65536; 256 "
 	 "without --rate)",
 	 1},
-	{"retry", OPT_RETRY, NULL, 0, "a UE that is refused with a back-off comes back after it",
+	{"retry", OPT_RETRY, NULL, 0,
+	 "a UE that is refused with a back-off comes back after it, one that its AN refuses after "
+	 "--an-wait",
 	 1},
+	{"an-wait", OPT_AN_WAIT, "S", 0,
+	 "mean wait of a UE that its AN refuses because of OVERLOAD START (default: 4)", 1},
+	{"ignore-overload", OPT_DEAF, NULL, 0, "ANs do not heed OVERLOAD START", 3},
 	{"t3510", OPT_T3510, "S", 0, "before a UE repeats itself (default: 2)", 1},
 	{"tries", OPT_TRIES, "N", 0, "how often it says the same (default: 5)", 1},
 	{"patience", OPT_PATIENCE, "S", 0,
@@ -190,6 +197,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_RETRY:
 		s->retry = true;
+		return 0;
+	case OPT_AN_WAIT:
+		s->an_wait_s = number(state, "an-wait", arg, 0.01, 1000);
+		return 0;
+	case OPT_DEAF:
+		s->deaf = true;
 		return 0;
 	case OPT_T3510:
 		s->t3510_s = number(state, "t3510", arg, 0.01, 1000);
@@ -373,6 +386,7 @@ int main(int argc, char **argv)
 		.storm = {.burst = 1,
 			  .n_ans = 1,
 			  .t3510_s = 2,
+			  .an_wait_s = 4,
 			  .tries = 5,
 			  .patience_s = 30,
 			  .capability = {0xf0, 0x70},

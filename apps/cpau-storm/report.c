@@ -58,6 +58,11 @@ static void report_json(const struct storm_config *c, const struct storm_result 
 	json_object_set_new(j, "failed_by_cause", causes);
 	json_object_set_new(j, "refused_with_back_off",
 			    json_integer((json_int_t)r->refused_with_back_off));
+	json_object_set_new(j, "shed_by_an", json_integer((json_int_t)r->shed_by_an));
+	json_object_set_new(j, "attempts",
+			    json_pack("{s:f,s:I}", "mean",
+				      (double)r->attempts / (double)(r->started + !r->started),
+				      "max", (json_int_t)r->attempts_max));
 	json_object_set_new(j, "attaches_per_second", json_real(per_second(r)));
 	json_object_set_new(j, "seconds", json_real(r->seconds));
 	json_object_set_new(j, "latency_us", latency(&r->steps[STEP_ALL]));
@@ -96,10 +101,14 @@ static void report_text(const struct storm_config *c, const struct storm_result 
 			       (double)hist_quantile(&r->steps[i], quantiles[q].share) / 1e6);
 		printf("%9.2f\n", (double)r->steps[i].max / 1e6);
 	}
-	printf("retransmitted by UEs: %llu; refused with a back-off: %llu; K_gNB mismatches: "
-	       "%llu\n",
+	printf("retransmitted by UEs: %llu; refused with a back-off: %llu, by access nodes under "
+	       "overload: %llu; K_gNB mismatches: %llu\n",
 	       (unsigned long long)r->retransmissions, (unsigned long long)r->refused_with_back_off,
-	       (unsigned long long)r->kgnb_mismatches);
+	       (unsigned long long)r->shed_by_an, (unsigned long long)r->kgnb_mismatches);
+	if (r->attempts_max > 1)
+		printf("attempts of a UE: %.2f on average, at most %llu\n",
+		       (double)r->attempts / (double)r->started,
+		       (unsigned long long)r->attempts_max);
 	for (unsigned int f = 0; f < FAULT_N; f++)
 		if (r->fault_sent[f] > 0)
 			printf("fault %-20s %6llu sent, %6llu as expected  (%s)\n",

@@ -19,6 +19,7 @@ enum {
 	SCAN_PARTS = 64,   /* of the slots, one a look */
 	SETUP_MS = 500,
 	SETUP_TRIES = 20,
+	POLLS = 16, /* of the link a turn */
 	NONE = UINT32_MAX,
 };
 #define MS     UINT64_C(1000000)
@@ -33,10 +34,18 @@ struct attach {
 	uint16_t an;
 	uint16_t generation;
 	enum fault fault;
-	unsigned int tries;
+	unsigned int tries;    /* sendings of the message at hand */
+	unsigned int attempts; /* to attach */
 	uint64_t au_ue_id;
 	uint64_t intended, deadline, timer; /* ns */
 	uint32_t next_free;
+};
+
+/* What an AN knows of the authenticator. */
+struct access_node {
+	bool ready;
+	uint8_t reduction; /* share of new attaches that it holds back, per cent */
+	uint64_t until;	   /* when that ends, ns */
 };
 
 /* Datagrams that are being filled, one for each AN and port. */
@@ -55,9 +64,10 @@ struct storm {
 	struct attach *slots;
 	uint32_t n_slots, free_head, in_flight, scan;
 	uint64_t next_scan;
+	uint64_t *wake; /* of each slot: nothing is due before */
 	struct outgoing *outgoing;
 	unsigned int *dirty, n_dirty; /* those of outgoing that hold something */
-	bool *an_ready;
+	struct access_node *ans;
 	unsigned int ans_ready;
 	uint64_t now, start, next; /* next: number of the next arrival */
 	uint64_t full;		   /* when max_in_flight last held an arrival back */
@@ -285,12 +295,57 @@ static uint64_t intended_time(const struct storm *s, uint64_t i)
 	return s->start + (uint64_t)((double)(i / c->burst * c->burst) / c->rate * 1e9);
 }
 
+static uint64_t after(const struct storm *s, double seconds)
+{
+	return s->now + (uint64_t)(seconds * 1e9);
+}
+
+/* When it does something by itself, and from when on its patience counts. */
+static void set_timer(struct storm *s, struct attach *a, uint64_t timer, uint64_t from)
+{
+	a->timer = timer;
+	a->deadline = from + (uint64_t)(s->config->patience_s * 1e9);
+	s->wake[a - s->slots] = 0;
+}
+
+/* Until then it neither sends nor waits for anything. */
+static void sleep_until(struct storm *s, struct attach *a, uint64_t timer)
+{
+	a->device.state = DEVICE_IDLE;
+	set_timer(s, a, timer, timer);
+}
+
+static void finish(struct storm *s, struct attach *a, bool attached, enum wire_cause cause);
+
+/* The AN holds it back, before it has sent anything (as RRC does, TS 38.331 5.3.15). Who
+ * misbehaves does so in this too. */
+static bool is_shed(struct storm *s, const struct attach *a)
+{
+	const struct access_node *an = &s->ans[a->an];
+
+	return an->reduction > 0 && a->fault == FAULT_NONE && s->now < an->until &&
+	       !s->config->deaf && random_share(s) * 100 < an->reduction;
+}
+
 static void begin(struct storm *s, struct attach *a)
 {
+	if (is_shed(s, a)) {
+		s->result->shed_by_an++;
+		if (!s->config->retry) {
+			finish(s, a, false, WIRE_CAUSE_CONGESTION);
+			return;
+		}
+		sleep_until(s, a, after(s, s->config->an_wait_s * (0.5 + random_share(s))));
+		return;
+	}
 	a->seen = DEVICE_ATTACHING;
-	a->timer = s->now + (uint64_t)(s->config->t3510_s * 1e9);
 	a->tries = 1;
+	a->attempts++;
+	s->result->attempts++;
+	if (a->attempts > s->result->attempts_max)
+		s->result->attempts_max = a->attempts;
 	a->au_ue_id = 0;
+	set_timer(s, a, after(s, s->config->t3510_s), s->now);
 	device_start(&s->world, &a->device);
 }
 
@@ -312,7 +367,6 @@ static bool arrive(struct storm *s)
 	a->port = (uint8_t)(i / s->config->n_ans % LINK_PORTS);
 	a->fault = draw_fault(s);
 	a->intended = intended_time(s, i);
-	a->deadline = s->now + (uint64_t)(s->config->patience_s * 1e9);
 	a->device.cert_euicc = identity.cert_euicc;
 	a->device.eid = identity.eid;
 	a->device.private_key = identity.private_key;
@@ -381,9 +435,7 @@ static bool come_back(struct storm *s, struct attach *a)
 	s->result->refused_with_back_off++;
 	if (!s->config->retry)
 		return false;
-	a->device.state = DEVICE_IDLE;
-	a->timer = s->now + (uint64_t)(a->device.back_off_s * (1 + random_share(s)) * 1e9);
-	a->deadline = a->timer + (uint64_t)(s->config->patience_s * 1e9);
+	sleep_until(s, a, after(s, a->device.back_off_s * (1 + random_share(s))));
 	return true;
 }
 
@@ -398,16 +450,15 @@ static void record_step(struct storm *s, struct attach *a, enum storm_step step)
 /* After a message of the UE's, or its task: whether it has come a step further. */
 static void look_at(struct storm *s, struct attach *a)
 {
-	enum device_state after = a->device.state;
+	enum device_state state = a->device.state;
 
-	if (after == a->seen)
+	if (state == a->seen)
 		return;
-	a->seen = after;
+	a->seen = state;
 	a->tries = 1; /* each timer has its own */
-	a->deadline = s->now + (uint64_t)(s->config->patience_s * 1e9);
-	a->timer = after == DEVICE_REGISTERED ? s->now + (uint64_t)(s->config->t3510_s * 1e9)
-					      : UINT64_MAX;
-	switch (after) {
+	set_timer(s, a, state == DEVICE_REGISTERED ? after(s, s->config->t3510_s) : UINT64_MAX,
+		  s->now);
+	switch (state) {
 	case DEVICE_AUTHENTICATING:
 		record_step(s, a, STEP_AUTHENTICATION);
 		if (a->fault == FAULT_REPLAYED_REQUEST)
@@ -511,11 +562,31 @@ static void on_an_setup(struct storm *s, unsigned int an, const struct wire_reco
 {
 	struct wire_message m;
 
-	if (s->an_ready[an] || wire_record_decode(&m, r->type, r->payload) != WIRE_CAUSE_NONE ||
+	if (s->ans[an].ready || wire_record_decode(&m, r->type, r->payload) != WIRE_CAUSE_NONE ||
 	    !device_world_serving_network(&s->world, m.ie[WIRE_IE_SERVING_NETWORK]))
 		return;
-	s->an_ready[an] = true;
+	s->ans[an].ready = true;
 	s->ans_ready++;
+}
+
+static void on_overload(struct storm *s, unsigned int an, const struct wire_record *r)
+{
+	struct access_node *a = &s->ans[an];
+	struct wire_message m;
+
+	if (wire_record_decode(&m, r->type, r->payload) != WIRE_CAUSE_NONE)
+		return;
+	a->reduction = 0;
+	if (r->type == WIRE_OVERLOAD_STOP)
+		return;
+	a->reduction = m.ie[WIRE_IE_TRAFFIC_REDUCTION].p[0];
+	a->until = UINT64_MAX;
+	if (wire_has(&m, WIRE_IE_BACK_OFF)) {
+		uint32_t holds = wire_timer2_decode(m.ie[WIRE_IE_BACK_OFF].p[0]);
+
+		if (holds != UINT32_MAX)
+			a->until = after(s, holds);
+	}
 }
 
 static void on_record(struct storm *s, unsigned int an, unsigned int port,
@@ -525,6 +596,10 @@ static void on_record(struct storm *s, unsigned int an, unsigned int port,
 
 	if (r->type == WIRE_AN_SETUP_RESPONSE) {
 		on_an_setup(s, an, r);
+		return;
+	}
+	if (r->type == WIRE_OVERLOAD_START || r->type == WIRE_OVERLOAD_STOP) {
+		on_overload(s, an, r);
 		return;
 	}
 	struct attach *a = slot < s->n_slots ? &s->slots[slot] : NULL;
@@ -580,7 +655,7 @@ static void on_timer(struct storm *s, struct attach *a)
 	a->tries++;
 	s->result->retransmissions++;
 	device_timer(&s->world, &a->device);
-	a->timer = s->now + (uint64_t)(s->config->t3510_s * 1e9);
+	a->timer = after(s, s->config->t3510_s);
 }
 
 static void scan_timers(struct storm *s)
@@ -589,15 +664,19 @@ static void scan_timers(struct storm *s)
 		return;
 	s->next_scan = s->now + SCAN_NS;
 	for (unsigned int i = 0; i < (s->n_slots + SCAN_PARTS - 1) / SCAN_PARTS; i++) {
-		struct attach *a = &s->slots[s->scan];
+		uint32_t slot = s->scan;
+		struct attach *a = &s->slots[slot];
 
 		s->scan = (s->scan + 1) % s->n_slots;
-		if (!a->used)
+		if (s->now < s->wake[slot])
 			continue;
-		if (s->now >= a->deadline)
+		if (a->used && s->now >= a->deadline)
 			give_up(s, a, WIRE_CAUSE_TIMEOUT);
-		else if (s->now >= a->timer)
+		else if (a->used && s->now >= a->timer)
 			on_timer(s, a);
+		s->wake[slot] = !a->used		 ? UINT64_MAX
+				: a->timer < a->deadline ? a->timer
+							 : a->deadline;
 	}
 }
 
@@ -612,7 +691,7 @@ static bool set_up_ans(struct storm *s, volatile int *stop)
 			uint8_t payload[64];
 			struct wire_message m;
 
-			if (s->an_ready[an])
+			if (s->ans[an].ready)
 				continue;
 			int n = snprintf(name, sizeof(name), "storm-%u", an + 1);
 
@@ -669,8 +748,12 @@ static void loop(struct storm *s, volatile int *stop)
 	s->now = s->start = last = s->last_completion = clock_ns();
 	next_progress = s->start + 2 * SECOND;
 	while (!*stop && !over(s)) {
-		unsigned int done = link_poll(s->link, s->now, on_datagram, s);
+		unsigned int done = 0, n;
 
+		/* What has come first: under a flood of arrivals the link would drop it. */
+		for (unsigned int i = 0; i < POLLS; i++, done += n)
+			if ((n = link_poll(s->link, s->now, on_datagram, s)) == 0)
+				break;
 		s->now = clock_ns();
 		for (unsigned int i = 0; i < DEVICE_BATCH && due(s); i++, done++)
 			if (s->in_flight >= s->config->max_in_flight || !arrive(s)) {
@@ -735,8 +818,9 @@ static bool prepare(struct storm *s, const char **why)
 	s->slots = calloc(s->n_slots, sizeof(*s->slots));
 	s->outgoing = calloc(c->n_ans * LINK_PORTS, sizeof(*s->outgoing));
 	s->dirty = calloc(c->n_ans * LINK_PORTS, sizeof(*s->dirty));
-	s->an_ready = calloc(c->n_ans, sizeof(*s->an_ready));
-	if (!s->an_key || !s->slots || !s->outgoing || !s->dirty || !s->an_ready)
+	s->ans = calloc(c->n_ans, sizeof(*s->ans));
+	s->wake = calloc(s->n_slots, sizeof(*s->wake));
+	if (!s->an_key || !s->slots || !s->outgoing || !s->dirty || !s->ans || !s->wake)
 		return false;
 	for (uint32_t i = 0; i < s->n_slots; i++)
 		s->slots[i].next_free = i + 1 < s->n_slots ? i + 1 : NONE;
@@ -770,6 +854,7 @@ bool storm_run(const struct storm_config *config, struct link *link, volatile in
 	free(s.slots);
 	free(s.outgoing);
 	free(s.dirty);
-	free(s.an_ready);
+	free(s.ans);
+	free(s.wake);
 	return ok;
 }

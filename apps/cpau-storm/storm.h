@@ -66,7 +66,9 @@ struct storm_config {
 	unsigned int max_in_flight;
 	double t3510_s;
 	unsigned int tries; /* sendings of an ATTACH REQUEST */
-	bool retry;	    /* a UE that is refused with a back-off comes back */
+	bool retry;	    /* a UE that is refused with a back-off, or by its AN, comes back */
+	double an_wait_s;   /* mean wait of a UE that its AN refused */
+	bool deaf;	    /* ANs do not heed OVERLOAD START */
 	bool batch;
 	bool memo_off;
 	uint8_t capability[2];
@@ -78,6 +80,8 @@ struct storm_config {
 
 struct storm_result {
 	uint64_t started, attached, failed, refused_with_back_off, retransmissions;
+	uint64_t shed_by_an;		 /* refused by the AN itself, because of OVERLOAD START */
+	uint64_t attempts, attempts_max; /* ATTACH REQUESTs begun: in all, and by one UE */
 	uint64_t kgnb_mismatches;
 	uint64_t failed_by_cause[WIRE_CAUSE_LIMIT];
 	uint64_t faults_sent, faults_as_expected;

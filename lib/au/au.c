@@ -292,12 +292,14 @@ static bool make_rings(struct au *au)
 			    jobs, sizeof(struct au_job));
 	s->jobs_reserve = jobs / 4;
 	s->jobs_plenty = s->jobs_reserve + AU_PLENTY_POLLS * NET_BURST * au->n_workers;
-	s->crypto_rings = calloc(au->n_cryptos, sizeof(struct rte_ring *));
+	s->request_rings = calloc(au->n_cryptos, sizeof(struct rte_ring *));
+	s->response_rings = calloc(au->n_cryptos, sizeof(struct rte_ring *));
 	s->control_rings = calloc(au->n_controls, sizeof(struct rte_ring *));
 	au->steering = calloc(au->n_workers, sizeof(struct rte_ring *));
-	ok = s->crypto_rings && s->control_rings && au->steering;
+	ok = s->request_rings && s->response_rings && s->control_rings && au->steering;
 	for (unsigned int i = 0; ok && i < au->n_cryptos; i++)
-		ok = (s->crypto_rings[i] = make_ring("crypto", i, jobs, RING_F_SC_DEQ)) != NULL;
+		ok = (s->request_rings[i] = make_ring("requests", i, jobs, RING_F_SC_DEQ)) &&
+		     (s->response_rings[i] = make_ring("responses", i, jobs, RING_F_SC_DEQ));
 	for (unsigned int i = 0; ok && i < au->n_controls; i++)
 		ok = (s->control_rings[i] = make_ring("control", i, jobs, RING_F_SC_DEQ)) != NULL;
 	for (unsigned int i = 0; ok && i < au->n_workers; i++)
@@ -308,6 +310,23 @@ static bool make_rings(struct au *au)
 	return ok && s->learn && s->answers
 		       ? true
 		       : fail(au, "no memory for the rings between the stages");
+}
+
+/* What admission goes by. */
+static bool make_demand(struct au *au)
+{
+	struct au_shared *s = &au->shared;
+
+	s->paces = aligned_alloc(_Alignof(struct au_pace), au->n_cryptos * sizeof(*s->paces));
+	s->demand = calloc(au->n_workers, sizeof(*s->demand));
+	if (!s->paces || !s->demand)
+		return fail(au, "no memory for admission control");
+	for (unsigned int i = 0; i < au->n_cryptos; i++)
+		atomic_init(&s->paces[i].cycles, s->tsc_hz / AU_FIRST_PACE_HZ);
+	for (unsigned int i = 0; i < au->n_workers; i++)
+		if (!(s->demand[i] = calloc(s->n_ans, sizeof(**s->demand))))
+			return fail(au, "no memory for admission control");
+	return true;
 }
 
 static bool make_tables(struct au *au)
@@ -479,7 +498,7 @@ static bool make_all(struct au *au, struct pki_trust *trust)
 	const struct config *config = au->shared.config;
 	struct au_shared *s = &au->shared;
 
-	au->n_workers = config_stage_count(config, CONFIG_STAGE_WORKER);
+	au->n_workers = s->n_workers = config_stage_count(config, CONFIG_STAGE_WORKER);
 	au->n_cryptos = s->n_crypto = config_stage_count(config, CONFIG_STAGE_CRYPTO);
 	au->n_controls = s->n_shards = config_stage_count(config, CONFIG_STAGE_CONTROL);
 	s->tsc_hz = rte_get_tsc_hz();
@@ -488,8 +507,8 @@ static bool make_all(struct au *au, struct pki_trust *trust)
 		 strlen(config->mnc) == 2 ? "0" : "", config->mnc, config->mcc);
 	snprintf(s->serving_network, sizeof(s->serving_network), "5G:mnc%s%s.mcc%s.3gppnetwork.org",
 		 strlen(config->mnc) == 2 ? "0" : "", config->mnc, config->mcc);
-	if (!make_ans(au) || !make_rings(au) || !make_tables(au) || !make_ports(au) ||
-	    !make_stages(au) || !make_multiples(au)) {
+	if (!make_ans(au) || !make_rings(au) || !make_demand(au) || !make_tables(au) ||
+	    !make_ports(au) || !make_stages(au) || !make_multiples(au)) {
 		pki_trust_free(trust);
 		return false;
 	}
@@ -538,7 +557,12 @@ void au_destroy(struct au *au)
 	free((void *)(uintptr_t)au->shared.an_ready);
 	free(au->shared.nifs);
 	free(au->shared.tables);
-	free(au->shared.crypto_rings);
+	free(au->shared.request_rings);
+	free(au->shared.response_rings);
+	free(au->shared.paces);
+	for (unsigned int i = 0; au->shared.demand && i < au->n_workers; i++)
+		free(au->shared.demand[i]);
+	free(au->shared.demand);
 	free(au->shared.control_rings);
 	free(au->steering);
 	free(au);

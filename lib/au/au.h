@@ -46,6 +46,8 @@ const char *au_backend_reason(const struct au *au);
 /* Busy and idle TSC cycles of the i-th configured lcore; false: there is none. */
 bool au_lcore(const struct au *au, unsigned int i, unsigned int *lcore, uint64_t *busy,
 	      uint64_t *idle);
+/* Access nodes that were told to hold back some of their new attaches. */
+unsigned int au_ans_holding_back(const struct au *au);
 /* TSC cycles that all stages of a kind spent in polls that found work. */
 uint64_t au_stage_busy(const struct au *au, enum config_stage stage);
 /* Of those of the crypto stages, the ones in public-key operations. */

@@ -56,8 +56,8 @@ static struct net_peer peer_of(struct au_control *c, const struct ue *ue)
 }
 
 /* A plain NAS message, or the IEs of a record, for a peer. */
-static void send_to(struct au_control *c, const struct net_peer *peer, uint8_t record_type,
-		    uint32_t an_ue_id, uint64_t au_ue_id, const struct wire_message *m)
+void control_send_to(struct au_control *c, const struct net_peer *peer, uint8_t record_type,
+		     uint32_t an_ue_id, uint64_t au_ue_id, const struct wire_message *m)
 {
 	size_t n = wire_encode(m, c->plain, sizeof(c->plain));
 
@@ -78,14 +78,14 @@ static void send_plain(struct au_control *c, const struct ue *ue, const struct w
 {
 	struct net_peer peer = peer_of(c, ue);
 
-	send_to(c, &peer, WIRE_DOWNLINK_NAS, ue->an_ue_id, ue_table_id(c->table, ue), m);
+	control_send_to(c, &peer, WIRE_DOWNLINK_NAS, ue->an_ue_id, ue_table_id(c->table, ue), m);
 }
 
 void control_send_record(struct au_control *c, const struct ue *ue, const struct wire_message *m)
 {
 	struct net_peer peer = peer_of(c, ue);
 
-	send_to(c, &peer, m->type, ue->an_ue_id, ue_table_id(c->table, ue), m);
+	control_send_to(c, &peer, m->type, ue->an_ue_id, ue_table_id(c->table, ue), m);
 }
 
 static bool send_secured_at(struct au_control *c, struct ue *ue, enum sec_header header,
@@ -146,9 +146,13 @@ static void reject_init(struct au_control *c, struct wire_message *m, uint8_t ty
 {
 	wire_message_init(m, WIRE_EPD_5GMM, type);
 	wire_set(m, WIRE_IE_CAUSE, cause, 1);
-	if (*cause == WIRE_CAUSE_CONGESTION || *cause == WIRE_CAUSE_UE_TABLE_FULL ||
-	    *cause == WIRE_CAUSE_SHUTTING_DOWN)
-		wire_set(m, WIRE_IE_BACK_OFF, &c->back_off, 1);
+	if (*cause == WIRE_CAUSE_CONGESTION)
+		c->back_off = control_back_off(c);
+	else if (*cause == WIRE_CAUSE_UE_TABLE_FULL || *cause == WIRE_CAUSE_SHUTTING_DOWN)
+		c->back_off = wire_timer2_encode(c->shared->config->timers.back_off_s);
+	else
+		return;
+	wire_set(m, WIRE_IE_BACK_OFF, &c->back_off, 1);
 }
 
 /* Ends an attach: the UE is told (in the protection that it has), the AN lets go, nothing stays. */
@@ -191,7 +195,7 @@ static void refuse(struct au_control *c, const struct au_job *job, uint8_t type,
 	control_count_cause(c, cause);
 	control_count(c, AU_COUNT_REFUSED);
 	reject_init(c, &m, type, &value);
-	send_to(c, &job->peer, WIRE_DOWNLINK_NAS, job->an_ue_id, 0, &m);
+	control_send_to(c, &job->peer, WIRE_DOWNLINK_NAS, job->an_ue_id, 0, &m);
 }
 
 /* ---------------------------------------------------------------- steps 2 and 3 */
@@ -626,7 +630,7 @@ static void on_an_setup(struct au_control *c, const struct au_job *job)
 	wire_set(&m, WIRE_IE_AU_NAME, shared->config->name, strlen(shared->config->name));
 	wire_set(&m, WIRE_IE_SERVING_NETWORK, shared->serving_network,
 		 strlen(shared->serving_network));
-	send_to(c, &job->peer, WIRE_AN_SETUP_RESPONSE, 0, 0, &m);
+	control_send_to(c, &job->peer, WIRE_AN_SETUP_RESPONSE, 0, 0, &m);
 }
 
 static void on_record(struct au_control *c, const struct au_job *job)
@@ -776,6 +780,7 @@ static void handle(struct au_control *c, struct au_job *job)
 	c->peers[job->an] = job->peer;
 	switch (job->kind) {
 	case AU_JOB_ATTACH:
+		c->attaches++;
 		on_attach(c, job);
 		break;
 	case AU_JOB_RESPONSE:
@@ -864,6 +869,7 @@ unsigned int au_control_poll(struct au_control *c)
 	done += n;
 	if (c->shard == 0)
 		done += send_answers(c);
+	control_overload_poll(c);
 	if (atomic_load_explicit(&c->shared->mode, memory_order_relaxed) == AU_STOPPING)
 		done += refuse_remaining(c);
 	au_out_flush(c->out);

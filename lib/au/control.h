@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The control stage's context, for its files only: control.c has the procedure, control_session.c
- * the PDU session, control_setup.c creation and destruction.
+ * the PDU session, control_overload.c what is said under overload, control_setup.c creation and
+ * destruction.
  */
 #ifndef CPAU_AU_CONTROL_H
 #define CPAU_AU_CONTROL_H
 
 #include "au/out.h"
 #include "au/stage.h"
+
+/* What is said to an access node about overload. */
+struct control_an {
+	uint32_t asked, let_in; /* the totals of struct au_demand, as last seen */
+	double keep;		/* share of its new attaches that it is to let through */
+	uint8_t told;		/* reduction that it was told last, per cent */
+};
 
 struct au_control {
 	struct au_shared *shared;
@@ -18,7 +26,6 @@ struct au_control {
 	const struct cn_ops *cn;
 	void *cn_arg;
 	unsigned int shard;
-	uint8_t back_off; /* T3346 as it goes on the wire */
 	uint64_t tick;
 	uint32_t stop_cursor;
 	/* what every session is told, as it goes on the wire */
@@ -29,7 +36,15 @@ struct au_control {
 	size_t epco_len;
 	uint8_t seal_prefix[4];
 	uint64_t seal_counter;
-	struct net_peer *peers; /* one an AN: whence it was last heard */
+	struct net_peer *peers;	     /* one an AN: whence it was last heard */
+	struct control_an *overload; /* one an AN */
+	uint64_t overload_tick;	     /* when the last pass over the ANs began */
+	unsigned int overload_next;  /* the AN at which it goes on; n_ans or more: it is done */
+	unsigned int holding_back;   /* ANs whose last word was OVERLOAD START */
+	unsigned int attaches;	     /* ATTACH REQUESTs served since then */
+	double rate;		     /* of them a second, smoothed */
+	uint8_t back_off;	     /* T3346 of the refusal at hand */
+	double next_turn;	     /* tick at which the next refused UE may come back */
 	uint64_t jobs_of_epoch[AU_EPOCHS];
 	uint64_t learned_of_epoch[AU_EPOCHS]; /* likewise, given back by the main lcore */
 	uint64_t held[AU_EPOCHS];
@@ -45,6 +60,15 @@ void control_send_record(struct au_control *c, const struct ue *ue, const struct
 /* False: it could not be protected. A message that found no mbuf is counted and counts as sent. */
 bool control_send_secured(struct au_control *c, struct ue *ue, const struct wire_message *m);
 void control_abort(struct au_control *c, struct ue *ue, enum wire_cause cause);
+
+void control_send_to(struct au_control *c, const struct net_peer *peer, uint8_t record_type,
+		     uint32_t an_ue_id, uint64_t au_ue_id, const struct wire_message *m);
+
+/* control_overload.c */
+bool control_overload_init(struct au_control *c);
+void control_overload_poll(struct au_control *c);
+/* T3346 for a UE refused because of congestion, as it goes on the wire. */
+uint8_t control_back_off(struct au_control *c);
 
 /* control_session.c */
 void control_session_init(struct au_control *c);

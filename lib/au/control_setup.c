@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdlib.h>
 #include <time.h>
 
 #include <rte_cycles.h>
@@ -21,12 +22,12 @@ struct au_control *au_control_create(struct au_shared *shared,
 	c->in = shared->control_rings[config->shard];
 	c->cn = config->cn;
 	c->cn_arg = config->cn_arg;
-	c->back_off = wire_timer2_encode(shared->config->timers.back_off_s);
 	control_session_init(c);
 	c->tick = au_tick(shared, rte_rdtsc());
 	c->peers = rte_zmalloc_socket("au_peers", shared->n_ans * sizeof(*c->peers),
 				      RTE_CACHE_LINE_SIZE, config->numa_node);
-	c->out = c->peers ? au_out_create(shared, config, &c->counters) : NULL;
+	c->out = c->peers && control_overload_init(c) ? au_out_create(shared, config, &c->counters)
+						      : NULL;
 	if (!c->out) {
 		au_control_destroy(c);
 		return NULL;
@@ -48,6 +49,7 @@ void au_control_destroy(struct au_control *c)
 	sec_destroy(c->sec);
 	au_out_destroy(c->out);
 	rte_free(c->peers);
+	free(c->overload);
 	wipe(c, sizeof(*c));
 	rte_free(c);
 }

@@ -39,6 +39,8 @@
 	X(TX_DATAGRAMS, "tx-datagrams", "datagrams sent")                                        \
 	X(TX_NO_MBUF, "tx-no-mbuf", "answers not sent because no mbuf was free")                 \
 	X(TX_DROPPED, "tx-dropped", "packets that the port did not take")                        \
+	X(OVERLOAD_STARTS, "overload-starts", "OVERLOAD STARTs sent to access nodes")            \
+	X(OVERLOAD_STOPS, "overload-stops", "OVERLOAD STOPs sent to access nodes")               \
 	X(REFUSED, "refused", "refusals sent")
 
 enum au_counter {

@@ -22,9 +22,12 @@ enum { PATIENCE = 8 /* turns of the lcore, of a burst of packets each */ };
 
 struct au_crypto {
 	struct au_shared *shared;
-	struct rte_ring *in;
+	struct rte_ring *responses, *requests;
 	unsigned int burst;  /* jobs a poll */
 	unsigned int waited; /* turns, for a full burst */
+	struct au_pace *pace;
+	uint64_t last;		 /* when requests were last taken */
+	unsigned int last_taken; /* how many; 0: none were left waiting then */
 	struct crypto *backend;
 	struct au_counters counters;
 
@@ -185,6 +188,36 @@ void au_crypto_run(struct au_crypto *c, struct au_job **jobs, unsigned int n)
 	au_count(&c->counters.events[AU_COUNT_CRYPTO_JOBS], n);
 }
 
+/* Responses first: what was started is finished. Returns the number of jobs taken. */
+static unsigned int take(struct au_crypto *c, struct au_job **jobs, unsigned int *requests)
+{
+	unsigned int n = rte_ring_dequeue_burst(c->responses, (void **)jobs, c->burst, NULL);
+
+	*requests = rte_ring_dequeue_burst(c->requests, (void **)(jobs + n), c->burst - n, NULL);
+	return n + *requests;
+}
+
+/* From one taking of requests to the next, where some were left waiting: bursts are full then, and
+ * a request takes as long as it does under load. */
+static void measure_pace(struct au_crypto *c, unsigned int requests)
+{
+	uint64_t now = rte_rdtsc(), pace;
+
+	if (requests == 0)
+		return;
+	pace = atomic_load_explicit(&c->pace->cycles, memory_order_relaxed);
+	/* Where none were left it is believed to be a little faster each time, lest one bad
+	 * measurement keeps queues from forming and itself from being mended; a pause of the
+	 * machine's weighs little. */
+	if (c->last_taken > 0)
+		pace = RTE_MIN((pace + (now - c->last) / c->last_taken) / 2, 2 * pace);
+	else
+		pace = RTE_MAX(pace - pace / 16, c->shared->tsc_hz / AU_FIRST_PACE_HZ);
+	atomic_store_explicit(&c->pace->cycles, pace, memory_order_relaxed);
+	c->last = now;
+	c->last_taken = rte_ring_empty(c->requests) ? 0 : requests;
+}
+
 unsigned int au_crypto_poll(struct au_crypto *c, bool more_coming)
 {
 	struct au_job *jobs[AU_BURST];
@@ -192,16 +225,17 @@ unsigned int au_crypto_poll(struct au_crypto *c, bool more_coming)
 	/* The more operations at a time, the cheaper each. But a flood of messages that are no jobs
 	 * must not hold up those that are. */
 	if (more_coming && c->waited < PATIENCE && c->burst == AU_BURST &&
-	    rte_ring_count(c->in) < AU_BURST) {
+	    rte_ring_count(c->responses) + rte_ring_count(c->requests) < AU_BURST) {
 		c->waited++;
 		return 0;
 	}
 	c->waited = 0;
 
-	unsigned int n = rte_ring_dequeue_burst(c->in, (void **)jobs, c->burst, NULL);
+	unsigned int requests, n = take(c, jobs, &requests);
 
 	if (n == 0)
 		return 0;
+	measure_pace(c, requests);
 	au_crypto_run(c, jobs, n);
 	/* A control ring holds as many as there are jobs: this cannot fail, and if it did, the job
 	 * would be lost, which the counter would say. */
@@ -223,7 +257,9 @@ struct au_crypto *au_crypto_create(struct au_shared *shared, unsigned int index,
 	if (!c)
 		return NULL;
 	c->shared = shared;
-	c->in = shared->crypto_rings[index];
+	c->responses = shared->response_rings[index];
+	c->requests = shared->request_rings[index];
+	c->pace = &shared->paces[index];
 	c->backend = crypto_create(shared->config->crypto_backend, numa_node, why);
 	if (!c->backend) {
 		rte_free(c);

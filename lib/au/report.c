@@ -77,6 +77,15 @@ bool au_lcore(const struct au *au, unsigned int i, unsigned int *lcore, uint64_t
 	return true;
 }
 
+unsigned int au_ans_holding_back(const struct au *au)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < au->n_controls; i++)
+		n += au_control_holding_back(au->controls[i]);
+	return n;
+}
+
 uint64_t au_stage_busy(const struct au *au, enum config_stage stage)
 {
 	return sum(au, 1u << stage, offsetof(struct au_counters, busy));
@@ -146,6 +155,27 @@ static int on_ues(const char *command, const char *parameters, struct rte_tel_da
 	return 0;
 }
 
+static int on_overload(const char *command, const char *parameters, struct rte_tel_data *d)
+{
+	const struct au_shared *s = &telemetry_au->shared;
+	uint64_t pace = 0, delay = 0;
+	double ns = 1e9 / (double)s->tsc_hz;
+
+	(void)command;
+	(void)parameters;
+	for (unsigned int i = 0; i < s->n_crypto; i++) {
+		uint64_t cycles = atomic_load_explicit(&s->paces[i].cycles, memory_order_relaxed);
+
+		pace += cycles;
+		delay += cycles * rte_ring_count(s->request_rings[i]);
+	}
+	rte_tel_data_start_dict(d);
+	add_u64(d, "queue-delay-ns", (uint64_t)((double)(delay / s->n_crypto) * ns));
+	add_u64(d, "request-ns", (uint64_t)((double)(pace / s->n_crypto) * ns));
+	add_u64(d, "access-nodes-holding-back", au_ans_holding_back(telemetry_au));
+	return 0;
+}
+
 static int on_lcores(const char *command, const char *parameters, struct rte_tel_data *d)
 {
 	unsigned int lcore;
@@ -184,5 +214,7 @@ void au_telemetry_register(struct au *au)
 	rte_telemetry_register_cmd("/cpau/causes", on_causes, "Refusals and drops by cause");
 	rte_telemetry_register_cmd("/cpau/net", on_net, "Packets by what became of them");
 	rte_telemetry_register_cmd("/cpau/ues", on_ues, "UE contexts by state");
+	rte_telemetry_register_cmd("/cpau/overload", on_overload,
+				   "Queue delay, pace, access nodes told to hold back");
 	rte_telemetry_register_cmd("/cpau/lcores", on_lcores, "Busy and idle cycles of each lcore");
 }

@@ -15,6 +15,7 @@
 #include <rte_mempool.h>
 #include <rte_ring.h>
 
+#include "au/admission.h"
 #include "au/counters.h"
 #include "au/job.h"
 #include "config/config.h"
@@ -25,6 +26,10 @@ enum {
 	AU_EPOCHS = 8,	      /* trust snapshots alive at once */
 	AU_PLENTY_POLLS = 16, /* of a worker, between counts of free jobs while there are plenty */
 	AU_TICKS_PER_S = 100, /* timer resolution 10 ms */
+	AU_WINDOW_MS = 50,    /* of admission */
+	/* ATTACH REQUESTs a second that a crypto stage is believed to serve until it is measured:
+	 * more than any does, so that a queue forms and it can be. */
+	AU_FIRST_PACE_HZ = 50000,
 };
 
 /* A trust snapshot as the pipeline sees it: what lib/pki loaded, and what follows from it. */
@@ -58,6 +63,13 @@ int au_an_find(const struct au_an_index *index, const struct net_addr *address);
 bool au_choose_algorithms(const struct config *config, const uint8_t *capability, size_t n,
 			  uint8_t *nia, uint8_t *nea);
 
+/* What a crypto stage says of its speed, on a cache line of its own: TSC cycles between two ATTACH
+ * REQUESTs that it takes up while more are waiting, whatever its lcore does in between. As of the
+ * last time that there was a queue. */
+struct au_pace {
+	_Alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t cycles;
+};
+
 enum au_mode { AU_RUNNING, AU_DRAINING, AU_STOPPING };
 
 /* What all stages share: constant after start but for the atomics. */
@@ -77,8 +89,12 @@ struct au_shared {
 	unsigned int jobs_reserve;     /* ATTACH REQUESTs leave this many to later messages */
 	unsigned int jobs_plenty; /* with so many free, AU_PLENTY_POLLS of all workers leave the
 				     reserve */
-	struct rte_ring **crypto_rings; /* one a crypto stage */
+	/* one a crypto stage each: ATTACH REQUESTs wait until AUTHENTICATION RESPONSEs are done */
+	struct rte_ring **request_rings, **response_rings;
+	struct au_pace *paces; /* one a crypto stage */
 	unsigned int n_crypto;
+	struct au_demand **demand; /* one a worker: one an AN */
+	unsigned int n_workers;
 	struct rte_ring **control_rings; /* one a shard */
 	unsigned int n_shards;
 	struct ue_table **tables; /* one a shard */
@@ -178,6 +194,8 @@ void au_control_destroy(struct au_control *c);
 /* Returns the number of jobs and timers handled. */
 unsigned int au_control_poll(struct au_control *c);
 struct au_counters *au_control_counters(struct au_control *c);
+/* Access nodes that it told to hold back. */
+unsigned int au_control_holding_back(const struct au_control *c);
 /* The main lcore is done with a job that it got through the learn ring. */
 void au_control_job_done(struct au_control *c, struct au_job *job);
 /* Jobs of this epoch that were given back, and contexts that still refer to it. */

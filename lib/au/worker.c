@@ -75,12 +75,14 @@ static void job_to_control(struct au_worker *w, struct au_job *job)
 static void job_to_crypto(struct au_worker *w, struct au_job *job)
 {
 	struct au_shared *shared = w->shared;
+	struct rte_ring **rings =
+		job->kind == AU_JOB_ATTACH ? shared->request_rings : shared->response_rings;
 
 	/* Round robin over the crypto stages; the next one when the first is full. */
 	for (unsigned int i = 0; i < shared->n_crypto; i++) {
 		unsigned int at = w->next_crypto++ % shared->n_crypto;
 
-		if (rte_ring_enqueue(shared->crypto_rings[at], job) == 0)
+		if (rte_ring_enqueue(rings[at], job) == 0)
 			return;
 	}
 	count(w, AU_COUNT_CRYPTO_RING_FULL);
@@ -114,8 +116,19 @@ static void refuse(struct au_worker *w, const struct worker_record *r, struct au
 	job->kind = AU_JOB_REFUSE;
 	job->nas_type = nas_type;
 	job->cause = (uint8_t)cause;
-	job->shard = (uint8_t)shard_of_ue_id(w, r->record.au_ue_id);
+	job->shard = (uint8_t)(r->record.au_ue_id == 0 ? r->an % w->shared->n_shards
+						       : shard_of_ue_id(w, r->record.au_ue_id));
 	job_to_control(w, job);
+}
+
+/* An ATTACH REQUEST that comes at a bad time. Its answer must not cost the jobs that others need:
+ * in the last resort it gets none, and comes again. */
+static void refuse_busy(struct au_worker *w, const struct worker_record *r)
+{
+	if (jobs_free(w) > w->shared->jobs_reserve / 2)
+		refuse(w, r, NULL, WIRE_NAS_ATTACH_REQUEST, WIRE_CAUSE_CONGESTION);
+	else
+		count_cause(w, WIRE_CAUSE_CONGESTION);
 }
 
 /* Where a message is remembered while its answer is being made; in the cache by the time that
@@ -320,6 +333,36 @@ static void keep_multiples(struct au_worker *w, struct au_job *job)
 	job->verifies[job->n_verifies - 1].multiples_out = object;
 }
 
+/* What a request would wait for a crypto stage, on average over them. */
+static void begin_admission(struct au_worker *w)
+{
+	const struct au_shared *shared = w->shared;
+	uint64_t delay = 0, pace = 0;
+
+	for (unsigned int i = 0; i < shared->n_crypto; i++) {
+		uint64_t cycles =
+			atomic_load_explicit(&shared->paces[i].cycles, memory_order_relaxed);
+
+		pace += cycles;
+		delay += cycles * rte_ring_count(shared->request_rings[i]);
+	}
+	au_admission_begin(&w->admission, w->tsc, delay / shared->n_crypto,
+			   pace / (shared->n_crypto * shared->n_crypto));
+}
+
+/* A request that was let in before: it is repeated because its answer was lost, and gets it again,
+ * however busy we are. */
+static bool is_known(const struct au_worker *w, const struct wire_message *m)
+{
+	const uint8_t *rand_ue = m->ie[WIRE_IE_RAND_UE].p;
+	struct pki_cert cert;
+
+	if (pki_cert_parse(&cert, m->ie[WIRE_IE_CERT_EUICC]) != PKI_OK || !cert.has_eid)
+		return false;
+	return ue_table_rand_seen(w->shared->tables[shard_of_eid(w, cert.eid)], rand_ue, cert.eid,
+				  w->tick);
+}
+
 static void on_attach_request(struct au_worker *w, const struct worker_record *r,
 			      const struct wire_message *m)
 {
@@ -335,10 +378,11 @@ static void on_attach_request(struct au_worker *w, const struct worker_record *r
 		refuse(w, r, NULL, type, WIRE_CAUSE_SHUTTING_DOWN);
 		return;
 	}
-	struct au_job *job = job_take(w, r, false);
+	bool late = !au_admission_ask(&w->admission, r->an) && !is_known(w, m);
+	struct au_job *job = late ? NULL : job_take(w, r, false);
 
 	if (!job) {
-		refuse(w, r, NULL, type, WIRE_CAUSE_CONGESTION);
+		refuse_busy(w, r);
 		return;
 	}
 	memcpy(job->rand_ue, m->ie[WIRE_IE_RAND_UE].p, sizeof(job->rand_ue));
@@ -702,6 +746,31 @@ static struct worker_queue *queue_of_port(struct au_worker *w, uint16_t port_id)
 	return &w->queues[i];
 }
 
+/* One queue: a burst; or until it is empty, when it has not been so for long or requests wait
+ * already: admission sees what waits in our rings, not what waits in the port, where responses are
+ * stuck among requests. */
+static unsigned int poll_queue(struct au_worker *w, struct worker_queue *q)
+{
+	struct rte_mbuf *packets[NET_BURST];
+	unsigned int done = 0;
+
+	for (unsigned int i = 0; i < WORKER_BURSTS; i++) {
+		unsigned int n = rte_eth_rx_burst(q->port_id, q->queue, packets, NET_BURST);
+		bool full = n == NET_BURST;
+
+		done += n;
+		if (!full)
+			q->emptied = w->tsc;
+		if (w->config.steering)
+			n = steer(w, packets, n);
+		if (n > 0)
+			handle_packets(w, q, packets, n);
+		if (!full || !au_admission_presses(&w->admission, w->tsc - q->emptied))
+			break;
+	}
+	return done;
+}
+
 unsigned int au_worker_poll(struct au_worker *w)
 {
 	struct rte_mbuf *packets[NET_BURST];
@@ -716,19 +785,10 @@ unsigned int au_worker_poll(struct au_worker *w)
 	w->trust = atomic_load_explicit(&w->shared->trust, memory_order_acquire);
 	if (w->jobs_counted > 0)
 		w->jobs_counted--;
-	for (unsigned int i = 0; i < w->n_queues; i++) {
-		struct worker_queue *q = &w->queues[i];
-		unsigned int n = 0;
-
-		if (q->queue != WORKER_NO_QUEUE)
-			n = rte_eth_rx_burst(q->port_id, q->queue, packets, NET_BURST);
-
-		done += n;
-		if (w->config.steering)
-			n = steer(w, packets, n);
-		if (n > 0)
-			handle_packets(w, q, packets, n);
-	}
+	begin_admission(w);
+	for (unsigned int i = 0; i < w->n_queues; i++)
+		if (w->queues[i].queue != WORKER_NO_QUEUE)
+			done += poll_queue(w, &w->queues[i]);
 	if (w->config.steering && w->n_queues > 0) {
 		unsigned int n = rte_ring_dequeue_burst(w->config.steering[w->config.index],
 							(void **)packets, NET_BURST, NULL);

@@ -11,11 +11,13 @@ enum {
 	WORKER_QUEUES_MAX = 32,
 	WORKER_NO_QUEUE = UINT16_MAX, /* a parser alone, for what is steered here */
 	WORKER_IN_FLIGHT = 1 << 14,   /* direct-mapped: recent requests, by hash */
+	WORKER_BURSTS = 16,	      /* of a queue, a poll */
 };
 
 struct worker_queue {
 	uint16_t port_id, queue;
 	struct net_rx *rx;
+	uint64_t emptied; /* TSC: when there was last nothing left in it */
 };
 
 /* A request that was passed on not long ago. */
@@ -39,6 +41,7 @@ struct au_worker {
 	unsigned int jobs_counted; /* polls for which the count below is good */
 	unsigned int jobs_free;	   /* as of when it was counted, less what was taken since */
 	uint64_t polls;
+	struct au_admission admission;
 	uint64_t jobs_of_epoch[AU_EPOCHS];
 	struct au_counters counters;
 	struct in_flight in_flight[WORKER_IN_FLIGHT];

@@ -24,6 +24,9 @@ struct au_worker *au_worker_create(struct au_shared *shared, const struct au_wor
 		rte_free(w);
 		return NULL;
 	}
+	au_admission_init(&w->admission,
+			  shared->tsc_hz / 1000 * shared->config->timers.queue_delay_ms,
+			  shared->tsc_hz / 1000 * AU_WINDOW_MS, shared->demand[config->index]);
 	return w;
 }
 

@@ -95,9 +95,10 @@ struct config_timers {
 	unsigned int tan_ms, tan_retries;     /* records that an AN must answer */
 	unsigned int session_ms;	      /* from ATTACH COMPLETE to the session request */
 	unsigned int attached_s;	      /* an attached UE is released after this; 0: never */
-	unsigned int back_off_s;	      /* T3346 given with a refusal */
-	unsigned int replay_s;		      /* how long a RAND_UE is remembered after its run */
-	unsigned int shutdown_ms;	      /* how long in-flight attaches may take at SIGTERM */
+	unsigned int queue_delay_ms; /* ATTACH REQUESTs that would wait longer are refused */
+	unsigned int back_off_s;     /* T3346 given with a refusal; under overload, the longest */
+	unsigned int replay_s;	     /* how long a RAND_UE is remembered after its run */
+	unsigned int shutdown_ms;    /* how long in-flight attaches may take at SIGTERM */
 };
 
 struct config_session {
