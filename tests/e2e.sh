@@ -33,12 +33,13 @@ run() {
 	fi
 }
 
-# expect EXPRESSION: Python over r (report) and s (summary).
+# expect EXPRESSION [STATEMENT]: Python over r (report) and s (summary).
 expect() {
-	python3 - "$1" "$REPORT" "$SUMMARY" <<-'END' || { tail -n 5 "$WORK/cpau.log" >&2; die "$NAME: not so: $1"; }
+	python3 - "$1" "$REPORT" "$SUMMARY" "${2:-}" <<-'END' || { tail -n 5 "$WORK/cpau.log" >&2; die "$NAME: not so: $1"; }
 	import json, sys
 	r, s = json.loads(sys.argv[2]), json.loads(sys.argv[3])
 	causes, events = s["causes"], s["events"]
+	exec(sys.argv[4])
 	sys.exit(0 if eval(sys.argv[1]) else (print(r, s, file=sys.stderr) or 1))
 	END
 }
@@ -79,12 +80,19 @@ every_algorithm_is_spoken() {
 }
 
 every_fault_meets_its_cause() {
-	local faults
+	local faults causes
 	faults=$("$BUILD/apps/cpau-storm/cpau-storm" --fault help | awk '{printf "%s%s=3%%", n++ ? "," : "", $1}')
+	# {fault: cause} of those that are answered
+	causes=$("$BUILD/apps/cpau-storm/cpau-storm" --fault help | sed -n 's/^\([^ ]*\) .*-> \([^ ]*\)$/"\1": "\2",/p')
 	config 'timers: {t3560: 300ms, t3560-retries: 1}'
 	run "$WORK/p256.fleet" --ues 700 --patience 3 --t3510 0.5 --tries 2 --in-flight 700 --fault "$faults"
 	expect 'r["faults"]["sent"] > 300 and r["faults"]["sent"] == r["faults"]["as_expected"]'
 	expect 'r["failed"] == 0 and r["attached"] + r["faults"]["sent"] == 700'
+	# each answer was given once for each fault, and nothing was left behind for the shutdown to refuse
+	expect 'all(causes[c] == sum(n for f, n in r["faults"]["by_name"].items() if cause_of.get(f) == c) for c in set(cause_of.values()))' \
+		"cause_of = {$causes}"
+	expect '"shutting-down" not in causes and events["attached"] == r["attached"] + sum(r["faults"]["by_name"][f] for f in r["faults"]["by_name"] if f not in cause_of and f not in ("message-unknown", "out-of-order", "half-open"))' \
+		"cause_of = {$causes}"
 	# each has its own counter
 	expect 'all(causes.get(c, 0) > 0 for c in ("ie-truncated ie-too-long ie-duplicated ie-unknown ie-missing message-unknown record-unknown out-of-order replayed-request replayed-response rand-mismatch nas-mac nas-replayed nas-unprotected cert-malformed cert-changed signature-ue1 signature-ue2 signature-cert-euicc pk-ue no-common-algorithm timeout").split())'
 }

@@ -21,6 +21,15 @@ const struct fault_definition fault_definitions[FAULT_N] = {
 				  FAULT_ATTACHES, WIRE_CAUSE_NONE},
 	[FAULT_CERT_MALFORMED] = {"cert-malformed", "Cert_eUICC is not DER",
 				  REJECTED(CERT_MALFORMED)},
+	[FAULT_CERT_TRUNCATED] = {"cert-truncated", "Cert_eUICC without its last 10 octets",
+				  REJECTED(CERT_MALFORMED)},
+	[FAULT_CERT_TRAILING] = {"cert-trailing", "an octet after Cert_eUICC, in its IE",
+				 REJECTED(CERT_MALFORMED)},
+	[FAULT_CERT_LENGTH] = {"cert-length", "Cert_eUICC says that it is one octet longer",
+			       REJECTED(CERT_MALFORMED)},
+	[FAULT_CERT_NOT_CANONICAL] = {"cert-not-canonical",
+				      "Cert_eUICC's length in one octet more than DER has",
+				      REJECTED(CERT_MALFORMED)},
 	[FAULT_BAD_CERT_SIG] = {"bad-cert-sig", "Cert_eUICC not signed by the EUM",
 				REJECTED(SIGNATURE_EUICC)},
 	[FAULT_BAD_SIG1] = {"bad-sig1", "UE_Signature1 wrong", REJECTED(SIGNATURE_UE1)},
@@ -40,6 +49,11 @@ const struct fault_definition fault_definitions[FAULT_N] = {
 	[FAULT_REPLAYED_RESPONSE] = {"replayed-response",
 				     "the AUTHENTICATION RESPONSE from another connection too",
 				     FAULT_ATTACHES, WIRE_CAUSE_NONE},
+	[FAULT_SMC_COMPLETE_EARLY] = {"smc-complete-early", "SECURITY MODE COMPLETE before step 5",
+				      FAULT_ATTACHES, WIRE_CAUSE_NONE},
+	[FAULT_ATTACH_COMPLETE_EARLY] = {"attach-complete-early",
+					 "ATTACH COMPLETE before ATTACH ACCEPT", FAULT_ATTACHES,
+					 WIRE_CAUSE_NONE},
 	[FAULT_NAS_MAC] = {"nas-mac", "SECURITY MODE COMPLETE with a wrong MAC, then the right one",
 			   FAULT_ATTACHES, WIRE_CAUSE_NONE},
 	[FAULT_NAS_REPLAYED] = {"nas-replayed", "every protected message twice", FAULT_ATTACHES,
@@ -107,6 +121,24 @@ static size_t insert(uint8_t *nas, size_t n, size_t at, const void *what, size_t
 	return n + length;
 }
 
+/* Another length for an IE of the TLV-E format, from the octet at on; its length field says so. */
+static size_t resize_ie(uint8_t *nas, size_t n, enum wire_ie ie, size_t from_end, int by,
+			size_t size)
+{
+	size_t length;
+	uint8_t *p = ie_in(nas, n, ie, &length);
+
+	if (!p || length < from_end || (by < 0 && from_end < (size_t)-by))
+		return n;
+	size_t at = (size_t)(p - nas) + length - from_end;
+
+	store_be16(p - 2, (uint16_t)(length + (size_t)by));
+	if (by > 0)
+		return insert(nas, n, at, "", 1, size);
+	memmove(nas + at, nas + at - by, n - at + (size_t)by);
+	return n + (size_t)by;
+}
+
 static size_t spoil_request(enum fault fault, uint8_t *nas, size_t n, size_t size)
 {
 	size_t length;
@@ -133,6 +165,22 @@ static size_t spoil_request(enum fault fault, uint8_t *nas, size_t n, size_t siz
 		if (p)
 			p[0] ^= 1;
 		return n;
+	case FAULT_CERT_TRUNCATED:
+		return resize_ie(nas, n, WIRE_IE_CERT_EUICC, 10, -10, size);
+	case FAULT_CERT_TRAILING:
+		return resize_ie(nas, n, WIRE_IE_CERT_EUICC, 0, 1, size);
+	case FAULT_CERT_LENGTH:
+		p = ie_in(nas, n, WIRE_IE_CERT_EUICC, &length);
+		if (p) /* 30 82 and two octets of length */
+			p[3]++;
+		return n;
+	case FAULT_CERT_NOT_CANONICAL:
+		/* 30 82 LL LL becomes 30 83 00 LL LL */
+		p = ie_in(nas, n, WIRE_IE_CERT_EUICC, &length);
+		if (!p)
+			return n;
+		p[1]++;
+		return resize_ie(nas, n, WIRE_IE_CERT_EUICC, length - 2, 1, size);
 	case FAULT_BAD_CERT_SIG:
 		flip(nas, n, WIRE_IE_CERT_EUICC, 1);
 		return n;

@@ -44,12 +44,17 @@ static json_t *latency(const struct hist *h)
 
 static void report_json(const struct storm_config *c, const struct storm_result *r)
 {
-	json_t *j = json_object(), *causes = json_object(), *steps = json_object();
+	json_t *j = json_object(), *causes = json_object(), *steps = json_object(),
+	       *faults = json_object();
 
 	for (unsigned int i = 0; i < WIRE_CAUSE_LIMIT; i++)
 		if (r->failed_by_cause[i] > 0)
 			json_object_set_new(causes, wire_cause_name(i),
 					    json_integer((json_int_t)r->failed_by_cause[i]));
+	for (unsigned int f = 0; f < FAULT_N; f++)
+		if (r->fault_sent[f] > 0)
+			json_object_set_new(faults, fault_definitions[f].name,
+					    json_integer((json_int_t)r->fault_sent[f]));
 	for (unsigned int i = 0; i < STEP_N; i++)
 		json_object_set_new(steps, step_names[i], latency(&r->steps[i]));
 	json_object_set_new(j, "started", json_integer((json_int_t)r->started));
@@ -75,8 +80,9 @@ static void report_json(const struct storm_config *c, const struct storm_result 
 				      (json_int_t)r->held_back, "bottleneck",
 				      generator_limits(c, r)));
 	json_object_set_new(j, "faults",
-			    json_pack("{s:I,s:I}", "sent", (json_int_t)r->faults_sent,
-				      "as_expected", (json_int_t)r->faults_as_expected));
+			    json_pack("{s:I,s:I,s:o}", "sent", (json_int_t)r->faults_sent,
+				      "as_expected", (json_int_t)r->faults_as_expected, "by_name",
+				      faults));
 	json_object_set_new(j, "generator_backend", json_string(r->backend));
 	json_dumpf(j, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
 	putchar('\n');

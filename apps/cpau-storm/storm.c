@@ -205,6 +205,36 @@ static size_t response_of_another(struct storm *s, struct attach *a, uint8_t *ou
 	return n;
 }
 
+/* Of the right form, under keys that are not there yet. */
+static void send_early_smc_complete(struct storm *s, const struct attach *a)
+{
+	static const uint8_t complete[] = {WIRE_EPD_5GMM,
+					   SEC_HDR_INTEGRITY_CIPHERED_NEW,
+					   1,
+					   2,
+					   3,
+					   4,
+					   0,
+					   WIRE_EPD_5GMM,
+					   0,
+					   WIRE_NAS_SECURITY_MODE_COMPLETE};
+
+	send_nas_as(s, a, an_ue_id_of(s, a), a->au_ue_id, complete, sizeof(complete));
+}
+
+/* Rightly protected, under the next COUNT. */
+static void send_early_attach_complete(struct storm *s, struct attach *a)
+{
+	static const uint8_t complete[] = {WIRE_EPD_5GMM, 0, WIRE_NAS_ATTACH_COMPLETE};
+	uint8_t nas[sizeof(complete) + SEC_NAS_HEADER_SIZE];
+	size_t n;
+
+	if (sec_nas_protect(s->world.sec, &a->device.nas, SEC_UPLINK, a->device.uplink_count++,
+			    SEC_HDR_INTEGRITY_CIPHERED, span_make(complete, sizeof(complete)), nas,
+			    sizeof(nas), &n) == SEC_OK)
+		send_nas_as(s, a, an_ue_id_of(s, a), a->au_ue_id, nas, n);
+}
+
 static void send_plain_detach(struct storm *s, const struct attach *a)
 {
 	static const uint8_t detach[] = {WIRE_EPD_5GMM, 0, WIRE_NAS_DETACH_REQUEST};
@@ -230,6 +260,8 @@ static void on_uplink(void *arg, struct device *device, const uint8_t *nas, size
 	if (type == WIRE_NAS_AUTHENTICATION_RESPONSE) {
 		if (a->fault == FAULT_HALF_OPEN)
 			return;
+		if (a->fault == FAULT_SMC_COMPLETE_EARLY)
+			send_early_smc_complete(s, a);
 		if (a->fault == FAULT_CERT_CHANGED)
 			n = response_of_another(s, a, copy, sizeof(copy));
 		if (a->fault == FAULT_PK_UE && a->device.cause == WIRE_CAUSE_NONE) {
@@ -259,6 +291,8 @@ static void on_uplink(void *arg, struct device *device, const uint8_t *nas, size
 		send_plain_detach(s, a);
 	n = fault_spoil(a->fault, copy, n, sizeof(copy));
 	send_nas_as(s, a, id, a->au_ue_id, copy, n);
+	if (a->fault == FAULT_ATTACH_COMPLETE_EARLY && nas[1] == SEC_HDR_INTEGRITY_CIPHERED_NEW)
+		send_early_attach_complete(s, a);
 	if (a->fault == FAULT_REPLAYED_RESPONSE && type == WIRE_NAS_AUTHENTICATION_RESPONSE)
 		send_nas_as(s, a, id | SHADOW, a->au_ue_id, copy, n);
 }
