@@ -333,22 +333,29 @@ overload_is_refused_and_everybody_attaches_in_the_end() {
 	expect 'r["attached"] == 3000 and r["shed_by_an"] == 0 and r["attempts"]["mean"] > 1.2'
 }
 
-kernel_sockets_attach() {
-	local ns=cpau-$$
+# kernel_sockets DEVICE-ARGUMENTS [STAGES...]: UEs over UDP sockets of the kernel, in a namespace, cpau on the other
+# end of a veth pair. STAGES of each lcore; the default is all on one.
+kernel_sockets() {
+	local ns=cpau-$$ arguments=$1 lcores='' cpu=$AU_CPU
+	shift
 	if ! ip netns add "$ns" 2>/dev/null || ! ip netns exec "$ns" true 2>/dev/null; then
 		echo "SKIPPED: no network namespaces here"
 		return 0
 	fi
 	fresh_credentials
-	pki fleet --dir "$WORK/credentials" --count 20 --out "$WORK/p256b.fleet"
+	pki fleet --dir "$WORK/credentials" --count 40 --out "$WORK/p256b.fleet"
 	ip link add "cpau-v0" type veth peer name "cpau-v1" netns "$ns"
 	ip link set "cpau-v0" up
 	ip netns exec "$ns" sh -c 'ip addr add 192.0.2.100/24 dev cpau-v1 && ip link set cpau-v1 up && ip link set lo up'
 	# The veth pair would leave UDP checksums to a NIC that is not there.
 	ip netns exec "$ns" ethtool -K cpau-v1 tx off >/dev/null
 	config
-	sed -i -e "s#device: net_memif0#device: net_af_packet0#" \
-		-e "s#vdev: .*#vdev: \"net_af_packet0,iface=cpau-v0\"#" "$WORK/cpau.yaml"
+	for stages in "${@:-worker, crypto, control}"; do
+		lcores="$lcores\\n  - {lcore: $cpu, stages: [$stages]}"
+		cpu=$STORM_CPU
+	done
+	sed -i -e "s#device: net_memif0#device: net_af_packet0#" -e "s#^  - {lcore: .*##; s#^lcores:#lcores:$lcores#" \
+		-e "s#vdev: .*#vdev: \"net_af_packet0,iface=cpau-v0$arguments\"#" "$WORK/cpau.yaml"
 	start_cpau --json
 	ip netns exec "$ns" ping -c 1 -W 2 192.0.2.1 >"$WORK/ping" 2>&1 || true
 	STATUS=0
@@ -359,7 +366,26 @@ kernel_sockets_attach() {
 	ip netns del "$ns"
 	[ "$STATUS" -eq 0 ] || { cat "$WORK/storm.log" >&2; tail "$WORK/cpau.log" >&2; die "no attach over kernel sockets"; }
 	REPORT=$(tail -n 1 "$WORK/report") SUMMARY=$(tail -n 1 "$WORK/cpau.out")
-	expect 'r["attached"] == 20 and r["failed"] == 0'
+	expect 'r["attached"] == 40 and r["failed"] == 0'
+}
+
+kernel_sockets_attach() { kernel_sockets ''; }
+
+# Two of each stage, two queues, UEs spread over two shards by their EIDs.
+several_control_stages_share_the_ues() {
+	[ "$AU_CPU" != "$STORM_CPU" ] || { echo "SKIPPED: several_control_stages_share_the_ues needs two CPUs"; return; }
+	kernel_sockets ',qpairs=2' 'worker, crypto, control' 'control, crypto, worker'
+}
+
+ipv6_in_a_vlan_is_spoken() {
+	fresh_credentials
+	pki eum --dir "$WORK/credentials" --name tiers --variant a
+	pki fleet --dir "$WORK/credentials" --eum tiers --count 100 --out "$WORK/tiers.fleet"
+	config
+	sed -i -e 's#address: 192.0.2.100#address: 2001:db8::100#; s#^    ipv4: .*#    vlan: 7#' "$WORK/cpau.yaml"
+	# Step 5 with three certificates comes in fragments.
+	run "$WORK/tiers.fleet" --an 16 --local 2001:db8::100 --peer 2001:db8::1 --vlan 7
+	expect 'r["attached"] == 100 and r["failed"] == 0 and s["net"].get("fragments", 0) > 0'
 }
 
 SCENARIOS=(honest_ues_attach brainpool_ues_attach every_algorithm_is_spoken every_fault_meets_its_cause
@@ -370,7 +396,8 @@ SCENARIOS=(honest_ues_attach brainpool_ues_attach every_algorithm_is_spoken ever
 	chains_that_break_above_the_euicc_are_refused another_ci_is_unknown
 	a_full_table_refuses_and_loses_nothing credentials_reload_under_load gsma_test_chains_attach
 	multiples_may_run_out overload_is_refused_and_everybody_attaches_in_the_end
-	a_peer_that_is_killed_takes_nobody_along kernel_sockets_attach)
+	a_peer_that_is_killed_takes_nobody_along kernel_sockets_attach
+	several_control_stages_share_the_ues ipv6_in_a_vlan_is_spoken)
 [ $# -gt 0 ] && SCENARIOS=("$@")
 
 fresh_credentials
