@@ -18,7 +18,10 @@ enum { AU_SIGNED_SIZE = 16 + 16 + 65 };
  * stages of its lcore waiting. */
 enum { ONE_BY_ONE_BURST = 64 };
 
-enum { PATIENCE = 8 /* turns of the lcore, of a burst of packets each */ };
+enum {
+	PATIENCE = 8, /* turns of the lcore, of a burst of packets each */
+	LANES = 8,    /* of the backends that have any */
+};
 
 struct au_crypto {
 	struct au_shared *shared;
@@ -188,12 +191,25 @@ void au_crypto_run(struct au_crypto *c, struct au_job **jobs, unsigned int n)
 	au_count(&c->counters.events[AU_COUNT_CRYPTO_JOBS], n);
 }
 
-/* Responses first: what was started is finished. Returns the number of jobs taken. */
-static unsigned int take(struct au_crypto *c, struct au_job **jobs, unsigned int *requests)
+/* While more are coming, whole groups of lanes: what is left over fills a group of the next burst.
+ */
+static unsigned int take_from(struct rte_ring *ring, struct au_job **jobs, unsigned int room,
+			      bool more_coming)
 {
-	unsigned int n = rte_ring_dequeue_burst(c->responses, (void **)jobs, c->burst, NULL);
+	unsigned int n = RTE_MIN(rte_ring_count(ring), room);
 
-	*requests = rte_ring_dequeue_burst(c->requests, (void **)(jobs + n), c->burst - n, NULL);
+	if (more_coming && n >= LANES)
+		n -= n % LANES;
+	return rte_ring_dequeue_burst(ring, (void **)jobs, n, NULL);
+}
+
+/* Responses first: what was started is finished. Returns the number of jobs taken. */
+static unsigned int take(struct au_crypto *c, struct au_job **jobs, bool more_coming,
+			 unsigned int *requests)
+{
+	unsigned int n = take_from(c->responses, jobs, c->burst, more_coming);
+
+	*requests = take_from(c->requests, jobs + n, c->burst - n, more_coming);
 	return n + *requests;
 }
 
@@ -215,7 +231,7 @@ static void measure_pace(struct au_crypto *c, unsigned int requests)
 		pace = RTE_MAX(pace - pace / 16, c->shared->tsc_hz / AU_FIRST_PACE_HZ);
 	atomic_store_explicit(&c->pace->cycles, pace, memory_order_relaxed);
 	c->last = now;
-	c->last_taken = rte_ring_empty(c->requests) ? 0 : requests;
+	c->last_taken = rte_ring_count(c->requests) < LANES ? 0 : requests;
 }
 
 unsigned int au_crypto_poll(struct au_crypto *c, bool more_coming)
@@ -231,7 +247,7 @@ unsigned int au_crypto_poll(struct au_crypto *c, bool more_coming)
 	}
 	c->waited = 0;
 
-	unsigned int requests, n = take(c, jobs, &requests);
+	unsigned int requests, n = take(c, jobs, more_coming, &requests);
 
 	if (n == 0)
 		return 0;
