@@ -43,6 +43,7 @@ enum {
 	OPT_REORDER,
 	OPT_FAULT,
 	OPT_RETRY,
+	OPT_T3511,
 	OPT_AN_WAIT,
 	OPT_DEAF,
 	OPT_CAPTURE,
@@ -73,7 +74,9 @@ static const struct argp_option argp_options[] = {
 	 1},
 	{"retry", OPT_RETRY, NULL, 0,
 	 "a UE that is refused with a back-off comes back after it, one that its AN refuses after "
-	 "--an-wait",
+	 "--an-wait, one that gets no answer after --t3511, four times at most",
+	 1},
+	{"t3511", OPT_T3511, "S", 0, "wait after an attempt that ended in silence (default: 10)",
 	 1},
 	{"an-wait", OPT_AN_WAIT, "S", 0,
 	 "mean wait of a UE that its AN refuses because of OVERLOAD START (default: 4)", 1},
@@ -197,6 +200,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_RETRY:
 		s->retry = true;
+		return 0;
+	case OPT_T3511:
+		s->t3511_s = number(state, "t3511", arg, 0.01, 10000);
 		return 0;
 	case OPT_AN_WAIT:
 		s->an_wait_s = number(state, "an-wait", arg, 0.01, 1000);
@@ -387,6 +393,7 @@ int main(int argc, char **argv)
 			  .n_ans = 1,
 			  .t3510_s = 2,
 			  .an_wait_s = 4,
+			  .t3511_s = 10,
 			  .tries = 5,
 			  .patience_s = 30,
 			  .capability = {0xf0, 0x70},

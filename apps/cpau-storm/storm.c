@@ -19,7 +19,8 @@ enum {
 	SCAN_PARTS = 64,   /* of the slots, one a look */
 	SETUP_MS = 500,
 	SETUP_TRIES = 20,
-	POLLS = 16, /* of the link a turn */
+	ATTEMPTS = 5, /* that end in silence, before a UE gives up (TS 24.501 5.5.1.2.7) */
+	POLLS = 16,   /* of the link a turn */
 	NONE = UINT32_MAX,
 };
 #define MS     UINT64_C(1000000)
@@ -374,6 +375,7 @@ static void begin(struct storm *s, struct attach *a)
 	}
 	a->seen = DEVICE_ATTACHING;
 	a->tries = 1;
+	a->generation++; /* a connection of its own: what was said in the last one is not for it */
 	a->attempts++;
 	s->result->attempts++;
 	if (a->attempts > s->result->attempts_max)
@@ -451,13 +453,18 @@ static void give_up(struct storm *s, struct attach *a, enum wire_cause cause)
 {
 	struct wire_message m;
 	uint8_t value = (uint8_t)cause;
+	bool again = s->config->retry && a->fault == FAULT_NONE && cause == WIRE_CAUSE_TIMEOUT &&
+		     a->attempts < ATTEMPTS;
 
 	if (a->fault == FAULT_NONE && a->au_ue_id != 0) {
 		wire_message_init(&m, 0, WIRE_RELEASE_REQUEST);
 		wire_set(&m, WIRE_IE_CAUSE, &value, 1);
 		send_ies(s, a, &m);
 	}
-	finish(s, a, false, cause);
+	if (again)
+		sleep_until(s, a, after(s, s->config->t3511_s * (1 + random_share(s))));
+	else
+		finish(s, a, false, cause);
 }
 
 /* A refusal with a back-off is obeyed, with jitter so that those refused together do not come back

@@ -73,6 +73,7 @@ struct storm_config {
 	double t3510_s;
 	unsigned int tries; /* sendings of an ATTACH REQUEST */
 	bool retry;	    /* a UE that is refused with a back-off, or by its AN, comes back */
+	double t3511_s;	    /* wait after an attempt that ended in silence, with retry */
 	double an_wait_s;   /* mean wait of a UE that its AN refused */
 	bool deaf;	    /* ANs do not heed OVERLOAD START */
 	bool batch;

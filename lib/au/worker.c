@@ -765,7 +765,8 @@ static unsigned int poll_queue(struct au_worker *w, struct worker_queue *q)
 			n = steer(w, packets, n);
 		if (n > 0)
 			handle_packets(w, q, packets, n);
-		if (!full || !au_admission_presses(&w->admission, w->tsc - q->emptied))
+		if (!full || w->jobs_free < w->shared->jobs_reserve ||
+		    !au_admission_presses(&w->admission, w->tsc - q->emptied))
 			break;
 	}
 	return done;
