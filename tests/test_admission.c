@@ -61,7 +61,7 @@ static void turn(struct world *w)
 			more = true;
 			n->due--;
 			n->asked++;
-			if (!au_admission_ask(&w->admission, i))
+			if (!au_admission_ask(&w->admission, i, true))
 				continue;
 			n->let_in++;
 			w->queue++;
@@ -176,4 +176,13 @@ Test(admission, a_silence_is_no_window, .init = set_up)
 	run(&world, 1);
 	cr_expect_geq(share(&world.nodes[0]), 0.95);
 	cr_expect_eq(world.demand[0].asked, (uint32_t)(world.nodes[0].asked + 2 * SECOND / PACE));
+}
+
+Test(admission, without_memory_nobody_is_let_in_and_it_counts_as_overload, .init = set_up)
+{
+	au_admission_begin(&world.admission, 0, 0, PACE);
+	cr_expect_not(au_admission_ask(&world.admission, 0, false));
+	cr_expect(au_admission_refuses(&world.admission));
+	cr_expect_eq(world.demand[0].asked, 1);
+	cr_expect_eq(world.demand[0].let_in, 0);
 }

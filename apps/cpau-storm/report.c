@@ -70,6 +70,9 @@ static void report_json(const struct storm_config *c, const struct storm_result 
 				      "max", (json_int_t)r->attempts_max));
 	json_object_set_new(j, "attaches_per_second", json_real(per_second(r)));
 	json_object_set_new(j, "seconds", json_real(r->seconds));
+	json_object_set_new(j, "arrivals",
+			    json_pack("{s:f,s:I}", "seconds", r->arrivals_s, "attached",
+				      (json_int_t)r->attached_by_then));
 	json_object_set_new(j, "latency_us", latency(&r->steps[STEP_ALL]));
 	json_object_set_new(j, "steps", steps);
 	json_object_set_new(j, "retransmissions", json_integer((json_int_t)r->retransmissions));

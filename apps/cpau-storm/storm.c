@@ -417,6 +417,8 @@ static bool arrive(struct storm *s)
 	s->result->held_back += s->config->rate > 0 && a->intended <= s->full;
 	if (s->now - a->intended > s->result->lag_max_ns)
 		s->result->lag_max_ns = s->now - a->intended;
+	s->result->arrivals_s = (double)(s->now - s->start) / 1e9;
+	s->result->attached_by_then = s->result->attached;
 	begin(s, a);
 	return true;
 }

@@ -94,6 +94,8 @@ struct storm_result {
 	uint64_t faults_sent, faults_as_expected;
 	uint64_t fault_sent[FAULT_N], fault_as_expected[FAULT_N];
 	double seconds;		   /* first intended send to last completion */
+	double arrivals_s;	   /* first to last arrival */
+	uint64_t attached_by_then; /* before the last arrival */
 	struct hist steps[STEP_N]; /* nanoseconds */
 	double busy;		   /* share of the generator's core */
 	uint64_t lag_max_ns;	   /* behind the schedule */

@@ -70,7 +70,7 @@ static double random_share(struct au_admission *a)
 	return (double)(a->random >> 11) * 0x1p-53;
 }
 
-bool au_admission_ask(struct au_admission *a, unsigned int an)
+bool au_admission_ask(struct au_admission *a, unsigned int an, bool room)
 {
 	struct au_demand *d = &a->demand[an];
 	double asked = count(a, d);
@@ -86,7 +86,7 @@ bool au_admission_ask(struct au_admission *a, unsigned int an)
 		limit *= au_admission_refuses(a) ? AU_ADMISSION_SMALL : AU_ADMISSION_BURST;
 	}
 	a->passed++;
-	if (a->delay > limit) {
+	if (!room || a->delay > limit) {
 		a->late++;
 		return false;
 	}

@@ -58,8 +58,9 @@ void au_admission_init(struct au_admission *a, uint64_t target, uint64_t length,
 /* At the beginning of a poll, at tsc. delay: cycles that a request would wait now; step: by how
  * much each that is let in prolongs that. */
 void au_admission_begin(struct au_admission *a, uint64_t tsc, uint64_t delay, uint64_t step);
-/* Whether a request of this access node is let in. */
-bool au_admission_ask(struct au_admission *a, unsigned int an);
+/* Whether a request of this access node is let in. room: there is memory for it; without, it is as
+ * if the queue were too long. */
+bool au_admission_ask(struct au_admission *a, unsigned int an, bool room);
 /* True: requests are being refused in this window, or were in the last. */
 static inline bool au_admission_refuses(const struct au_admission *a)
 {

@@ -378,8 +378,9 @@ static void on_attach_request(struct au_worker *w, const struct worker_record *r
 		refuse(w, r, NULL, type, WIRE_CAUSE_SHUTTING_DOWN);
 		return;
 	}
-	bool late = !au_admission_ask(&w->admission, r->an) && !is_known(w, m);
-	struct au_job *job = late ? NULL : job_take(w, r, false);
+	bool room = jobs_free(w) > w->shared->jobs_reserve;
+	bool late = !au_admission_ask(&w->admission, r->an, room) && !is_known(w, m);
+	struct au_job *job = late ? NULL : job_take(w, r, !room);
 
 	if (!job) {
 		refuse_busy(w, r);
