@@ -16,7 +16,7 @@ enum {
 	SHORTEST_S = 2,			  /* that T3346 can say */
 };
 /* What is asked for goes beyond what is served by this much, so that nothing is left idle. */
-static const double SURPLUS = 1.1, GROWTH = 1.1, LEAST = 0.01, FIRST_RATE = 1000;
+static const double SURPLUS = 1.1, GROWTH = 1.25, LEAST = 0.01, FIRST_RATE = 1000;
 
 /* ---------------------------------------------------------------- OVERLOAD START and STOP */
 
@@ -51,8 +51,8 @@ static void look_at(struct au_control *c, unsigned int an)
 
 	if (asked_now <= let_in_now)
 		o->keep = o->keep * GROWTH + LEAST;
-	else if (asked_now >= FEW)
-		o->keep *= SURPLUS * let_in_now / asked_now;
+	else if (asked_now >= FEW) /* halved at most: while a queue is emptied nobody is let in */
+		o->keep *= RTE_MAX(SURPLUS * let_in_now / asked_now, 0.5);
 	else
 		return;
 	o->asked = asked;
