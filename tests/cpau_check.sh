@@ -46,6 +46,9 @@ grep -q 'FAIL *ports.*no driver' out || fail "an unknown driver was not found"
 sed 's/lcore: 0/lcore: 127/' quickstart.yaml >cpu.yaml
 check cpu.yaml 1
 grep -q 'FAIL *cpus.*127' out || fail "a missing CPU was not found"
+sed 's/--no-huge/"--lcores=0@x", --no-huge/' quickstart.yaml >map.yaml
+check map.yaml 1
+grep -q 'FAIL *cpus.*leaves out lcore 0' out || fail "an lcore without a CPU was not found"
 chmod 644 an.key
 check quickstart.yaml 0
 grep -A1 'WARN .*an.key' out | grep -q 'chmod 600' || fail "a readable key was not found"

@@ -163,7 +163,7 @@ bool check_cpu_list(const char *list, cpu_set_t *set)
 }
 
 /* Whether an element of --lcores, "3" or "2-5" or "(1,2)", holds the number. */
-static bool holds(const char *element, size_t n, unsigned int number, unsigned int *first)
+static bool holds(const char *element, size_t n, unsigned int number, int *first)
 {
 	char list[256];
 	cpu_set_t set;
@@ -177,8 +177,16 @@ static bool holds(const char *element, size_t n, unsigned int number, unsigned i
 	start[strcspn(start, ")")] = '\0';
 	if (!check_cpu_list(start, &set))
 		return false;
-	*first = (unsigned int)strtoul(start, NULL, 10);
+	*first = (int)strtoul(start, NULL, 10);
 	return number < CPU_SETSIZE && CPU_ISSET(number, &set);
+}
+
+/* Up to one of the ends. A group in parentheses may hold commas, and may not be closed. */
+static size_t element_length(const char *text, const char *ends)
+{
+	size_t n = strcspn(text, text[0] == '(' ? ")" : ends);
+
+	return n + (text[0] == '(' && text[n] == ')');
 }
 
 int check_cpu_of_lcore(const struct config *config, unsigned int lcore)
@@ -188,9 +196,9 @@ int check_cpu_of_lcore(const struct config *config, unsigned int lcore)
 	if (!map || !*map)
 		return (int)lcore;
 	while (*map) {
-		/* "lcores@cpus": either side may be a group in parentheses, with commas in it. */
-		size_t left = map[0] == '(' ? strcspn(map, ")") + 1 : strcspn(map, "@,");
-		unsigned int first, cpu;
+		/* "lcores@cpus" */
+		size_t left = element_length(map, "@,");
+		int first, cpu = -1;
 
 		if (map[left] != '@') {
 			if (holds(map, left, lcore, &first))
@@ -198,11 +206,11 @@ int check_cpu_of_lcore(const struct config *config, unsigned int lcore)
 			map += left;
 		} else {
 			const char *cpus = map + left + 1;
-			size_t right = cpus[0] == '(' ? strcspn(cpus, ")") + 1 : strcspn(cpus, ",");
+			size_t right = element_length(cpus, ",");
 
 			if (holds(map, left, lcore, &first)) {
 				holds(cpus, right, 0, &cpu);
-				return (int)cpu;
+				return cpu;
 			}
 			map = cpus + right;
 		}
