@@ -9,6 +9,7 @@
 #include <rte_cycles.h>
 #include <rte_malloc.h>
 
+#include "au/gather.h"
 #include "au/stage.h"
 
 /* RAND_UE || RAND_AU || PK_AU (65 octets), what AU_Signature is over. */
@@ -33,6 +34,7 @@ struct au_crypto {
 	unsigned int last_taken; /* how many; 0: none were left waiting then */
 	struct crypto *backend;
 	struct au_counters counters;
+	struct au_gather to_control[CONFIG_SHARDS_MAX];
 
 	/* work of one burst */
 	struct crypto_hash hashes[AU_BURST];
@@ -234,6 +236,27 @@ static void measure_pace(struct au_crypto *c, unsigned int requests)
 	c->last_taken = rte_ring_count(c->requests) < LANES ? 0 : requests;
 }
 
+/* A control ring holds as many as there are jobs: this cannot fail, and if it did, the job would be
+ * lost, which the counter would say. */
+static void flush(struct au_crypto *c, struct au_gather *g)
+{
+	unsigned int n = g->n;
+
+	for (unsigned int left = au_gather_flush(g); left > 0; left--) {
+		au_count(&c->counters.events[AU_COUNT_CONTROL_RING_FULL], 1);
+		au_job_free(c->shared, g->jobs[n - left]);
+	}
+}
+
+static void pass_on(struct au_crypto *c, struct au_job **jobs, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (au_gather_add(&c->to_control[jobs[i]->shard], jobs[i]))
+			flush(c, &c->to_control[jobs[i]->shard]);
+	for (unsigned int i = 0; i < c->shared->n_shards; i++)
+		flush(c, &c->to_control[i]);
+}
+
 unsigned int au_crypto_poll(struct au_crypto *c, bool more_coming)
 {
 	struct au_job *jobs[AU_BURST];
@@ -253,13 +276,7 @@ unsigned int au_crypto_poll(struct au_crypto *c, bool more_coming)
 		return 0;
 	measure_pace(c, requests);
 	au_crypto_run(c, jobs, n);
-	/* A control ring holds as many as there are jobs: this cannot fail, and if it did, the job
-	 * would be lost, which the counter would say. */
-	for (unsigned int i = 0; i < n; i++)
-		if (rte_ring_enqueue(c->shared->control_rings[jobs[i]->shard], jobs[i]) != 0) {
-			au_count(&c->counters.events[AU_COUNT_CONTROL_RING_FULL], 1);
-			au_job_free(c->shared, jobs[i]);
-		}
+	pass_on(c, jobs, n);
 	return n;
 }
 
@@ -276,6 +293,8 @@ struct au_crypto *au_crypto_create(struct au_shared *shared, unsigned int index,
 	c->responses = shared->response_rings[index];
 	c->requests = shared->request_rings[index];
 	c->pace = &shared->paces[index];
+	for (unsigned int i = 0; i < shared->n_shards; i++)
+		c->to_control[i].ring = shared->control_rings[i];
 	c->backend = crypto_create(shared->config->crypto_backend, numa_node, why);
 	if (!c->backend) {
 		rte_free(c);

@@ -62,34 +62,48 @@ static struct au_job *job_take(struct au_worker *w, const struct worker_record *
 	return job;
 }
 
+/* A ring holds as many as there are jobs: it is never full, and if it were, the job would be lost,
+ * which the counter would say. */
+static void flush(struct au_worker *w, struct au_gather *g, enum au_counter full)
+{
+	unsigned int n = g->n;
+
+	for (unsigned int left = au_gather_flush(g); left > 0; left--) {
+		struct au_job *job = g->jobs[n - left];
+
+		count(w, full);
+		w->jobs_of_epoch[job->epoch]--;
+		au_job_free(w->shared, job);
+	}
+}
+
 /* To control, past the crypto stage. */
 static void job_to_control(struct au_worker *w, struct au_job *job)
 {
-	if (rte_ring_enqueue(w->shared->control_rings[job->shard], job) == 0)
-		return;
-	count(w, AU_COUNT_CONTROL_RING_FULL);
-	w->jobs_of_epoch[job->epoch]--;
-	au_job_free(w->shared, job);
+	struct au_gather *g = &w->to_control[job->shard];
+
+	if (au_gather_add(g, job))
+		flush(w, g, AU_COUNT_CONTROL_RING_FULL);
 }
 
+/* Round robin over the crypto stages. */
 static void job_to_crypto(struct au_worker *w, struct au_job *job)
 {
-	struct au_shared *shared = w->shared;
-	struct rte_ring **rings =
-		job->kind == AU_JOB_ATTACH ? shared->request_rings : shared->response_rings;
+	struct au_gather *g = job->kind == AU_JOB_ATTACH ? w->requests : w->responses;
 
-	/* Round robin over the crypto stages; the next one when the first is full. */
-	for (unsigned int i = 0; i < shared->n_crypto; i++) {
-		unsigned int at = w->next_crypto++ % shared->n_crypto;
+	g += w->next_crypto++ % w->shared->n_crypto;
+	if (au_gather_add(g, job))
+		flush(w, g, AU_COUNT_CRYPTO_RING_FULL);
+}
 
-		if (rte_ring_enqueue(rings[at], job) == 0)
-			return;
+static void flush_all(struct au_worker *w)
+{
+	for (unsigned int i = 0; i < w->shared->n_shards; i++)
+		flush(w, &w->to_control[i], AU_COUNT_CONTROL_RING_FULL);
+	for (unsigned int i = 0; i < w->shared->n_crypto; i++) {
+		flush(w, &w->requests[i], AU_COUNT_CRYPTO_RING_FULL);
+		flush(w, &w->responses[i], AU_COUNT_CRYPTO_RING_FULL);
 	}
-	count(w, AU_COUNT_CRYPTO_RING_FULL);
-	au_job_wipe(job);
-	job->kind = AU_JOB_REFUSE;
-	job->cause = WIRE_CAUSE_CONGESTION;
-	job_to_control(w, job);
 }
 
 static unsigned int shard_of_eid(const struct au_worker *w, const uint8_t eid[16])
@@ -799,6 +813,7 @@ unsigned int au_worker_poll(struct au_worker *w)
 		for (unsigned int i = 0; i < n; i++)
 			handle_packets(w, queue_of_port(w, packets[i]->port), &packets[i], 1);
 	}
+	flush_all(w);
 	__atomic_store_n(&w->polls, w->polls + 1, __ATOMIC_RELEASE);
 	return done;
 }

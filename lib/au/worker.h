@@ -5,6 +5,7 @@
 #ifndef CPAU_AU_WORKER_H
 #define CPAU_AU_WORKER_H
 
+#include "au/gather.h"
 #include "au/stage.h"
 
 enum {
@@ -37,6 +38,8 @@ struct au_worker {
 	uint64_t tsc;
 	uint64_t next_clock;
 	uint64_t tick;
+	struct au_gather *to_control;		/* one a shard */
+	struct au_gather *requests, *responses; /* one a crypto stage */
 	unsigned int next_crypto;
 	unsigned int jobs_counted; /* polls for which the count below is good */
 	unsigned int jobs_free;	   /* as of when it was counted, less what was taken since */

@@ -8,6 +8,16 @@ enum {
 	FRAGMENT_MS = 1000,
 };
 
+static struct au_gather *make_gathers(struct rte_ring **rings, unsigned int n, int numa_node)
+{
+	struct au_gather *g =
+		rte_zmalloc_socket("au_gather", n * sizeof(*g), RTE_CACHE_LINE_SIZE, numa_node);
+
+	for (unsigned int i = 0; g && i < n; i++)
+		g[i].ring = rings[i];
+	return g;
+}
+
 struct au_worker *au_worker_create(struct au_shared *shared, const struct au_worker_config *config)
 {
 	struct au_worker *w =
@@ -20,8 +30,11 @@ struct au_worker *au_worker_create(struct au_shared *shared, const struct au_wor
 	w->shared = shared;
 	w->config = *config;
 	w->sec = sec_create(&why);
-	if (!w->sec) {
-		rte_free(w);
+	w->to_control = make_gathers(shared->control_rings, shared->n_shards, config->numa_node);
+	w->requests = make_gathers(shared->request_rings, shared->n_crypto, config->numa_node);
+	w->responses = make_gathers(shared->response_rings, shared->n_crypto, config->numa_node);
+	if (!w->sec || !w->to_control || !w->requests || !w->responses) {
+		au_worker_destroy(w);
 		return NULL;
 	}
 	au_admission_init(&w->admission,
@@ -61,6 +74,9 @@ void au_worker_destroy(struct au_worker *w)
 	for (unsigned int i = 0; i < w->n_queues; i++)
 		net_rx_destroy(w->queues[i].rx);
 	sec_destroy(w->sec);
+	rte_free(w->to_control);
+	rte_free(w->requests);
+	rte_free(w->responses);
 	rte_free(w);
 }
 
