@@ -228,7 +228,7 @@ static struct au_verify *add_verify(struct au_job *job, enum crypto_curve curve,
 	return v;
 }
 
-/* A certificate's own signature. */
+/* The signature of a certificate that the job keeps. */
 static void add_verify_cert(struct au_job *job, const struct pki_cert *cert,
 			    const struct crypto_key *key, const uint8_t *public_key,
 			    enum wire_cause bad_signature)
@@ -311,7 +311,8 @@ static enum wire_cause prepare_attach(struct au_worker *w, const struct wire_mes
 		cause = check_issued(w, cert, &eum->cert);
 		if (cause != WIRE_CAUSE_NONE)
 			return cause;
-		add_verify_cert(job, cert, eum->key, NULL, WIRE_CAUSE_SIGNATURE_EUICC);
+		add_verify(job, cert->curve, eum->key, NULL, au_job_keep(job, cert->tbs),
+			   cert->signature, WIRE_CAUSE_SIGNATURE_EUICC);
 	}
 	job->eum = eum;
 	uint8_t signed_data[32];
@@ -405,7 +406,8 @@ static void on_attach_request(struct au_worker *w, const struct worker_record *r
 	uint64_t tag;
 	struct in_flight *f = in_flight_find(w, load_be64(job->rand_ue),
 					     (uint64_t)r->an << 32 | job->an_ue_id, &tag);
-	struct span der = au_job_keep(job, m->ie[WIRE_IE_CERT_EUICC]);
+	/* Read where it lies, in the packet: a copy would still be on its way to the cache. */
+	struct span der = m->ie[WIRE_IE_CERT_EUICC];
 	enum wire_cause cause = cause_of(pki_cert_parse(&cert, der));
 
 	if (cause == WIRE_CAUSE_NONE && !cert.has_eid)

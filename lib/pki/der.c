@@ -82,6 +82,22 @@ static size_t utf8_length(const uint8_t *p, size_t n)
 	return length;
 }
 
+/* How many octets from p on are surely ASCII: nearly all texts of certificates are. */
+static size_t ascii_length(const uint8_t *p, size_t n)
+{
+	uint64_t word;
+	size_t i = 0;
+
+	for (; n - i >= sizeof(word); i += sizeof(word)) {
+		memcpy(&word, p + i, sizeof(word));
+		if (word & UINT64_C(0x8080808080808080))
+			return i;
+	}
+	while (i < n && p[i] < 0x80)
+		i++;
+	return i;
+}
+
 bool der_text(struct span *rest, struct span *value)
 {
 	uint8_t tag;
@@ -89,7 +105,7 @@ bool der_text(struct span *rest, struct span *value)
 	if (!der_next(rest, &tag, value, NULL) || value->n == 0 ||
 	    (tag != DER_UTF8_STRING && tag != DER_PRINTABLE_STRING && tag != DER_IA5_STRING))
 		return false;
-	for (size_t i = 0; i < value->n;) {
+	for (size_t i = ascii_length(value->p, value->n); i < value->n;) {
 		size_t length = utf8_length(value->p + i, value->n - i);
 
 		if (length == 0 || (length > 1 && tag != DER_UTF8_STRING))

@@ -75,16 +75,15 @@ static inline bool der_optional(struct span *rest, uint8_t tag, struct span *val
 /* An OBJECT IDENTIFIER; its subidentifiers are minimal and the last one is whole (X.690 8.19). */
 static inline bool der_oid(struct span *rest, struct span *oid)
 {
-	bool first_octet = true;
+	bool more = false, padded = false; /* another octet follows; a subidentifier began with 0 */
 
 	if (!der_expect(rest, DER_OID, oid) || oid->n == 0)
 		return false;
 	for (size_t i = 0; i < oid->n; i++) {
-		if (first_octet && oid->p[i] == 0x80)
-			return false;
-		first_octet = !(oid->p[i] & 0x80);
+		padded |= !more & (oid->p[i] == 0x80);
+		more = oid->p[i] >> 7;
 	}
-	return first_octet;
+	return !padded && !more;
 }
 
 /* A positive INTEGER in minimal form; value loses a leading zero octet. */
