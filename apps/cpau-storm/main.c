@@ -11,13 +11,15 @@
 #include <rte_eal.h>
 
 #include "net/gate.h"
+#include "schedule.h"
 #include "storm.h"
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_START = 3 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_START = 3, IN_FLIGHT_MAX = 1 << 20 };
 
 struct options {
 	const char *fleet, *local, *peer, *gateway, *an_key;
 	bool json;
+	double timeline_ms;
 	int eal_argc; /* after "--" */
 	char **eal_argv;
 	struct storm_config storm;
@@ -28,6 +30,9 @@ enum {
 	OPT_RATE = 1000,
 	OPT_BURST,
 	OPT_DURATION,
+	OPT_PHASE,
+	OPT_TIMELINE,
+	OPT_PREPARE,
 	OPT_AN,
 	OPT_AN_KEY,
 	OPT_LOCAL,
@@ -68,9 +73,15 @@ static const struct argp_option argp_options[] = {
 	 1},
 	{"burst", OPT_BURST, "N", 0, "arrivals that come together (default: 1)", 1},
 	{"duration", OPT_DURATION, "S", 0, "no UE starts after S seconds", 1},
+	{"phase", OPT_PHASE, "RATE:SECONDS[:NAME]", 0,
+	 "arrivals at this rate for so long, then the next --phase; instead of --rate and "
+	 "--duration. RATE 0: nobody arrives",
+	 1},
+	{"prepare", OPT_PREPARE, NULL, 0,
+	 "make RAND_UE and UE_Signature1 of all UEs before the storm begins", 1},
 	{"in-flight", OPT_IN_FLIGHT, "N", 0,
-	 "UEs under way at a time, at most (default: 65536; 256 "
-	 "without --rate)",
+	 "UEs under way at a time, at most (default: 65536; 256 without --rate; with --phase "
+	 "all, up to 1048576)",
 	 1},
 	{"retry", OPT_RETRY, NULL, 0,
 	 "a UE that is refused with a back-off comes back after it, one that its AN refuses after "
@@ -107,6 +118,8 @@ static const struct argp_option argp_options[] = {
 	{"no-chain-memo", OPT_NO_MEMO, NULL, 0,
 	 "verify Cert_AU's chain for every UE, not once for all", 4},
 	{"seed", OPT_SEED, "N", 0, "of faults and impairments (default: 1)", 4},
+	{"timeline", OPT_TIMELINE, "MS", 0,
+	 "with --json: what happened in each interval of so many milliseconds, 6000 at most", 4},
 	{"json", OPT_JSON, NULL, 0, "the report is one JSON object, the last line", 4},
 	{0},
 };
@@ -159,6 +172,25 @@ static void parse_faults(struct argp_state *state, struct options *o, char *text
 		argp_error(state, "--fault: the shares come to more than 100%%");
 }
 
+static void parse_phase(struct argp_state *state, struct storm_config *c, const char *text)
+{
+	char *end, *after_rate;
+	struct storm_phase p = {.rate = strtod(text, &after_rate)};
+
+	if (after_rate == text || *after_rate != ':' || !(p.rate >= 0 && p.rate <= 1e8))
+		argp_error(state, "--phase %s: RATE:SECONDS[:NAME], RATE from 0 to 1e8", text);
+	p.seconds = strtod(after_rate + 1, &end);
+	if (end == after_rate + 1 || (*end != '\0' && *end != ':') ||
+	    !(p.seconds >= 0.001 && p.seconds <= 1e6))
+		argp_error(state, "--phase %s: RATE:SECONDS[:NAME], SECONDS from 0.001 to 1e6",
+			   text);
+	if (*end == ':' && end[1] != '\0')
+		p.name = end + 1;
+	if (c->n_phases == STORM_PHASES_MAX)
+		argp_error(state, "--phase: at most %d", STORM_PHASES_MAX);
+	c->phases[c->n_phases++] = p;
+}
+
 /* "1,2" -> bits 0x40 and 0x20: TS 24.501 9.11.3.54 */
 static uint8_t algorithms(struct argp_state *state, const char *name, const char *text)
 {
@@ -195,8 +227,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_DURATION:
 		s->duration_s = number(state, "duration", arg, 0, 1e6);
 		return 0;
+	case OPT_PHASE:
+		parse_phase(state, s, arg);
+		return 0;
+	case OPT_PREPARE:
+		s->prepare = true;
+		return 0;
+	case OPT_TIMELINE:
+		o->timeline_ms = number(state, "timeline", arg, 1, 1e6);
+		return 0;
 	case OPT_IN_FLIGHT:
-		s->max_in_flight = (unsigned int)number(state, "in-flight", arg, 1, 1 << 20);
+		s->max_in_flight = (unsigned int)number(state, "in-flight", arg, 1, IN_FLIGHT_MAX);
 		return 0;
 	case OPT_RETRY:
 		s->retry = true;
@@ -289,6 +330,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!o->fleet || !o->an_key || !o->local || !o->peer)
 			argp_error(state, "--fleet, --an-key, --local and --peer are required");
+		if (s->n_phases > 0 && (s->rate > 0 || s->duration_s > 0))
+			argp_error(state, "--phase goes without --rate and --duration");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -333,6 +376,27 @@ static bool start_eal(const struct options *o)
 	return rte_eal_init(argc, argv) >= 0;
 }
 
+/* How many UEs there are, and how many at a time. False: the fleet has too few. */
+static bool choose_ues(struct storm_config *c, uint64_t in_fleet)
+{
+	uint64_t wanted = schedule_arrivals(c);
+
+	if (c->n_phases > 0) {
+		if (c->ues == 0 || c->ues > wanted)
+			c->ues = wanted;
+		if (c->ues > in_fleet)
+			return false;
+	} else if (c->ues == 0 || c->ues > in_fleet) {
+		c->ues = in_fleet;
+	}
+	if (c->max_in_flight == 0 && c->n_phases > 0)
+		c->max_in_flight =
+			(unsigned int)(c->ues < IN_FLIGHT_MAX ? c->ues + !c->ues : IN_FLIGHT_MAX);
+	if (c->max_in_flight == 0)
+		c->max_in_flight = c->rate > 0 ? 65536 : 256;
+	return true;
+}
+
 static int run(struct options *o)
 {
 	struct storm_result *result = calloc(1, sizeof(*result));
@@ -341,9 +405,13 @@ static int run(struct options *o)
 
 	if (!fleet || !result)
 		return fail(o->fleet, why);
-	if (o->storm.ues == 0 || o->storm.ues > fleet_count(fleet))
-		o->storm.ues = fleet_count(fleet);
+	if (!choose_ues(&o->storm, fleet_count(fleet)))
+		return fail("--phase", "more UEs than the fleet has: `cpau-pki fleet --count` "
+				       "makes more, --ues lets fewer arrive");
 	o->storm.fleet = fleet;
+	if (o->timeline_ms > 0 &&
+	    !(result->timeline = timeline_create((uint64_t)(o->timeline_ms * 1e6))))
+		return fail("--timeline", "out of memory");
 	if (!read_key(o->an_key, o->storm.an_key))
 		return fail(o->an_key, "cannot be read, or is not 64 hex digits");
 	if (!net_addr_parse(o->local, &o->link.local) || !net_addr_parse(o->peer, &o->link.peer) ||
@@ -371,6 +439,7 @@ static int run(struct options *o)
 	if (!o->link.socket)
 		net_eal_cleanup();
 	fleet_close(fleet);
+	free(result->timeline);
 	free(result);
 	return code;
 }
@@ -410,8 +479,6 @@ int main(int argc, char **argv)
 	argp_err_exit_status = EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o) != 0)
 		return EXIT_USAGE;
-	if (o.storm.max_in_flight == 0)
-		o.storm.max_in_flight = o.storm.rate > 0 ? 65536 : 256;
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
 	return run(&o);

@@ -104,6 +104,11 @@ struct device {
 	uint32_t ipv4, dns, smdp; /* host order */
 };
 
+/* Step 1 of a device, made in advance. */
+struct device_ready {
+	uint8_t rand_ue[16], ue_signature1[CRYPTO_SIGNATURE_SIZE];
+};
+
 const char *device_state_name(enum device_state state);
 
 /* Parses the CI and fills in what follows from the serving network name. False: not a CI. */
@@ -114,6 +119,12 @@ bool device_world_serving_network(struct device_world *w, struct span name);
 
 /* Step 1: a fresh RAND_UE, UE_Signature1, ATTACH REQUEST. */
 void device_start(struct device_world *w, struct device *d);
+/* Step 1 in advance, for n devices of which only the credentials are looked at, at most
+ * DEVICE_BATCH. False: no randomness, or a key that cannot sign. */
+bool device_make_ready(struct device_world *w, const struct device *devices,
+		       struct device_ready *out, unsigned int n);
+/* device_start with what was made in advance, once. Nothing waits: ATTACH REQUEST is sent. */
+void device_start_ready(struct device_world *w, struct device *d, const struct device_ready *r);
 /* One downlink NAS message. Answers go out through w->send; the state says what came of it. */
 void device_handle(struct device_world *w, struct device *d, struct span nas);
 /* Does the tasks that wait. A device must not go away before. */
