@@ -46,6 +46,8 @@ const struct fault_definition fault_definitions[FAULT_N] = {
 				REJECTED(CERT_CHANGED)},
 	[FAULT_BAD_SIG2] = {"bad-sig2", "UE_Signature2 wrong", REJECTED(SIGNATURE_UE2)},
 	[FAULT_PK_UE] = {"pk-ue", "PK_UE off the curve, rightly signed", REJECTED(PK_UE)},
+	[FAULT_STRANGER] = {"stranger", "a device of --hostile-fleet, of an unknown EUM and CI",
+			    REJECTED(CERT_UNKNOWN_CI)},
 	[FAULT_REPLAYED_RESPONSE] = {"replayed-response",
 				     "the AUTHENTICATION RESPONSE from another connection too",
 				     FAULT_ATTACHES, WIRE_CAUSE_NONE},
@@ -198,6 +200,11 @@ static size_t spoil_request(enum fault fault, uint8_t *nas, size_t n, size_t siz
 	default:
 		return n;
 	}
+}
+
+bool fault_is_of_step1(enum fault fault)
+{
+	return fault >= FAULT_TRUNCATED && fault <= FAULT_NO_ALGORITHM;
 }
 
 size_t fault_spoil(enum fault fault, uint8_t *nas, size_t n, size_t size)

@@ -73,7 +73,7 @@ static void socket_flush(void *arg)
 	(void)arg;
 }
 
-static void socket_close(void *arg)
+static bool socket_close(void *arg)
 {
 	struct link_socket *s = arg;
 
@@ -81,6 +81,7 @@ static void socket_close(void *arg)
 		close(s->fds[i]);
 	close(s->epoll);
 	free(s);
+	return true;
 }
 
 bool link_socket_open(const struct link_config *config, struct link_transport *t, const char **why)
@@ -113,6 +114,10 @@ bool link_socket_open(const struct link_config *config, struct link_transport *t
 		}
 		s->fds[s->n] = fd;
 	}
-	*t = (struct link_transport){socket_send, socket_poll, socket_flush, socket_close, s};
+	*t = (struct link_transport){.send = socket_send,
+				     .poll = socket_poll,
+				     .flush = socket_flush,
+				     .close = socket_close,
+				     .arg = s};
 	return true;
 }

@@ -11,13 +11,15 @@
 #include <rte_eal.h>
 
 #include "net/gate.h"
+#include "schedule.h"
 #include "storm.h"
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_START = 3 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_START = 3, IN_FLIGHT_MAX = 1 << 20 };
 
 struct options {
-	const char *fleet, *local, *peer, *gateway, *an_key;
-	bool json;
+	const char *fleet, *hostile_fleet, *local, *peer, *gateway, *an_key;
+	bool json, has_mac;
+	double timeline_ms;
 	int eal_argc; /* after "--" */
 	char **eal_argv;
 	struct storm_config storm;
@@ -28,6 +30,9 @@ enum {
 	OPT_RATE = 1000,
 	OPT_BURST,
 	OPT_DURATION,
+	OPT_PHASE,
+	OPT_TIMELINE,
+	OPT_PREPARE,
 	OPT_AN,
 	OPT_AN_KEY,
 	OPT_LOCAL,
@@ -42,11 +47,16 @@ enum {
 	OPT_DUPLICATE,
 	OPT_REORDER,
 	OPT_FAULT,
+	OPT_HOSTILE_FLEET,
+	OPT_JUNK,
+	OPT_CYCLES,
 	OPT_RETRY,
 	OPT_T3511,
 	OPT_AN_WAIT,
 	OPT_DEAF,
 	OPT_CAPTURE,
+	OPT_WRITE_PCAP,
+	OPT_PEER_MAC,
 	OPT_BACKEND,
 	OPT_NIA,
 	OPT_NEA,
@@ -68,14 +78,22 @@ static const struct argp_option argp_options[] = {
 	 1},
 	{"burst", OPT_BURST, "N", 0, "arrivals that come together (default: 1)", 1},
 	{"duration", OPT_DURATION, "S", 0, "no UE starts after S seconds", 1},
+	{"phase", OPT_PHASE, "RATE:SECONDS[:NAME]", 0,
+	 "arrivals at this rate for so long, then the next --phase; instead of --rate and "
+	 "--duration. RATE 0: nobody arrives",
+	 1},
+	{"prepare", OPT_PREPARE, NULL, 0,
+	 "make RAND_UE and UE_Signature1 of all UEs before the storm begins", 1},
 	{"in-flight", OPT_IN_FLIGHT, "N", 0,
-	 "UEs under way at a time, at most (default: 65536; 256 "
-	 "without --rate)",
+	 "UEs under way at a time, at most (default: 65536; 256 without --rate; with --phase "
+	 "all, up to 1048576)",
 	 1},
 	{"retry", OPT_RETRY, NULL, 0,
 	 "a UE that is refused with a back-off comes back after it, one that its AN refuses after "
 	 "--an-wait, one that gets no answer after --t3511, four times at most",
 	 1},
+	{"cycles", OPT_CYCLES, "N", 0,
+	 "a UE that is attached detaches and attaches again, N attaches in all (default: 1)", 1},
 	{"t3511", OPT_T3511, "S", 0, "wait after an attempt that ended in silence (default: 10)",
 	 1},
 	{"an-wait", OPT_AN_WAIT, "S", 0,
@@ -88,6 +106,12 @@ static const struct argp_option argp_options[] = {
 	{"nia", OPT_NIA, "LIST", 0, "integrity algorithms that UEs have (default: 1,2,3)", 1},
 	{"nea", OPT_NEA, "LIST", 0, "ciphering algorithms that UEs have (default: 0,1,2,3)", 1},
 	{"fault", OPT_FAULT, "NAME=P%,...", 0, "share of UEs that misbehave; `help` lists the ways",
+	 2},
+	{"hostile-fleet", OPT_HOSTILE_FLEET, "FILE", 0, "the devices of `--fault stranger=P%`", 2},
+	{"junk", OPT_JUNK, "RATE[:KIND]", 0,
+	 "datagrams a second that no access node would send, beside the UEs. KIND: unknown-an "
+	 "(from an address that is none's), malformed (from an access node: random octets, "
+	 "truncated records); default: both in turn",
 	 2},
 	{"loss", OPT_LOSS, "P%", 0, "share of datagrams lost, each way", 2},
 	{"duplicate", OPT_DUPLICATE, "P%", 0, "share of datagrams that come twice", 2},
@@ -103,10 +127,18 @@ static const struct argp_option argp_options[] = {
 	{"socket", OPT_SOCKET, NULL, 0, "use the kernel's UDP sockets instead of a DPDK port", 3},
 	{"no-batch", OPT_NO_BATCH, NULL, 0, "one record a datagram", 3},
 	{"capture", OPT_CAPTURE, "FILE", 0, "write the link's datagrams to a pcap file", 4},
+	{"write-pcap", OPT_WRITE_PCAP, "FILE", 0,
+	 "no authenticator and no port: write AN SETUP REQUESTs and then ATTACH REQUESTs at their "
+	 "times by --rate or --phase to a pcap file, one Ethernet frame a request, for tcpreplay "
+	 "and the like. Of faults, those of step 1",
+	 4},
+	{"peer-mac", OPT_PEER_MAC, "MAC", 0, "of the authenticator, in --write-pcap's frames", 4},
 	{"backend", OPT_BACKEND, "NAME", 0, "crypto backend (default: auto)", 4},
 	{"no-chain-memo", OPT_NO_MEMO, NULL, 0,
 	 "verify Cert_AU's chain for every UE, not once for all", 4},
 	{"seed", OPT_SEED, "N", 0, "of faults and impairments (default: 1)", 4},
+	{"timeline", OPT_TIMELINE, "MS", 0,
+	 "with --json: what happened in each interval of so many milliseconds, 6000 at most", 4},
 	{"json", OPT_JSON, NULL, 0, "the report is one JSON object, the last line", 4},
 	{0},
 };
@@ -159,6 +191,65 @@ static void parse_faults(struct argp_state *state, struct options *o, char *text
 		argp_error(state, "--fault: the shares come to more than 100%%");
 }
 
+static void parse_phase(struct argp_state *state, struct storm_config *c, const char *text)
+{
+	char *end, *after_rate;
+	struct storm_phase p = {.rate = strtod(text, &after_rate)};
+
+	if (after_rate == text || *after_rate != ':' || !(p.rate >= 0 && p.rate <= 1e8))
+		argp_error(state, "--phase %s: RATE:SECONDS[:NAME], RATE from 0 to 1e8", text);
+	p.seconds = strtod(after_rate + 1, &end);
+	if (end == after_rate + 1 || (*end != '\0' && *end != ':') ||
+	    !(p.seconds >= 0.001 && p.seconds <= 1e6))
+		argp_error(state, "--phase %s: RATE:SECONDS[:NAME], SECONDS from 0.001 to 1e6",
+			   text);
+	if (*end == ':' && end[1] != '\0')
+		p.name = end + 1;
+	if (c->n_phases == STORM_PHASES_MAX)
+		argp_error(state, "--phase: at most %d", STORM_PHASES_MAX);
+	c->phases[c->n_phases++] = p;
+}
+
+static void parse_junk(struct argp_state *state, struct storm_config *c, const char *text)
+{
+	static const char *const kinds[JUNK_KINDS] = {
+		[JUNK_UNKNOWN_AN] = "unknown-an",
+		[JUNK_MALFORMED] = "malformed",
+	};
+	char *end;
+
+	c->junk_rate = strtod(text, &end);
+	c->junk_kinds = *end == '\0' ? (1u << JUNK_KINDS) - 1 : 0;
+	for (unsigned int i = 0; i < JUNK_KINDS; i++)
+		if (*end == ':' && strcmp(end + 1, kinds[i]) == 0)
+			c->junk_kinds = 1u << i;
+	if (end == text || c->junk_kinds == 0 || !(c->junk_rate > 0 && c->junk_rate <= 1e8))
+		argp_error(state, "--junk %s: RATE[:KIND], KIND unknown-an or malformed", text);
+}
+
+static void parse_mac(struct argp_state *state, const char *text, uint8_t mac[6])
+{
+	int n = 0;
+
+	if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2],
+		   &mac[3], &mac[4], &mac[5], &n) != 6 ||
+	    text[n] != '\0')
+		argp_error(state, "--peer-mac %s: not six octets as in 02:00:00:00:00:01", text);
+}
+
+/* What --write-pcap goes with. */
+static void check_write(struct argp_state *state, const struct options *o)
+{
+	const struct storm_config *c = &o->storm;
+
+	if (!o->has_mac || (c->rate <= 0 && c->n_phases == 0))
+		argp_error(state, "--write-pcap needs --peer-mac, and --rate or --phase");
+	for (unsigned int f = FAULT_NONE + 1; f < FAULT_N; f++)
+		if (c->fault_share[f] > 0 && !fault_is_of_step1((enum fault)f))
+			argp_error(state, "--write-pcap: the fault %s is not of step 1 alone",
+				   fault_definitions[f].name);
+}
+
 /* "1,2" -> bits 0x40 and 0x20: TS 24.501 9.11.3.54 */
 static uint8_t algorithms(struct argp_state *state, const char *name, const char *text)
 {
@@ -195,8 +286,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_DURATION:
 		s->duration_s = number(state, "duration", arg, 0, 1e6);
 		return 0;
+	case OPT_PHASE:
+		parse_phase(state, s, arg);
+		return 0;
+	case OPT_PREPARE:
+		s->prepare = true;
+		return 0;
+	case OPT_TIMELINE:
+		o->timeline_ms = number(state, "timeline", arg, 1, 1e6);
+		return 0;
 	case OPT_IN_FLIGHT:
-		s->max_in_flight = (unsigned int)number(state, "in-flight", arg, 1, 1 << 20);
+		s->max_in_flight = (unsigned int)number(state, "in-flight", arg, 1, IN_FLIGHT_MAX);
 		return 0;
 	case OPT_RETRY:
 		s->retry = true;
@@ -227,6 +327,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_FAULT:
 		parse_faults(state, o, arg);
+		return 0;
+	case OPT_HOSTILE_FLEET:
+		o->hostile_fleet = arg;
+		return 0;
+	case OPT_JUNK:
+		parse_junk(state, s, arg);
+		return 0;
+	case OPT_CYCLES:
+		s->cycles = (unsigned int)number(state, "cycles", arg, 1, 1e6);
 		return 0;
 	case OPT_LOSS:
 		l->loss = number(state, "loss", arg, 0, 100) / 100;
@@ -267,6 +376,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_CAPTURE:
 		l->capture = arg;
 		return 0;
+	case OPT_WRITE_PCAP:
+		l->file = arg;
+		s->write_only = true;
+		s->batch = false;
+		return 0;
+	case OPT_PEER_MAC:
+		parse_mac(state, arg, l->peer_mac);
+		o->has_mac = true;
+		return 0;
 	case OPT_BACKEND:
 		s->backend = arg;
 		return 0;
@@ -287,8 +405,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->eal_argv = state->argv + state->next;
 		return 0;
 	case ARGP_KEY_END:
-		if (!o->fleet || !o->an_key || !o->local || !o->peer)
+		if (!o->fleet || !(o->an_key || l->file) || !o->local || !o->peer)
 			argp_error(state, "--fleet, --an-key, --local and --peer are required");
+		if (l->file)
+			check_write(state, o);
+		if (s->n_phases > 0 && (s->rate > 0 || s->duration_s > 0))
+			argp_error(state, "--phase goes without --rate and --duration");
+		if (!o->hostile_fleet != (s->fault_share[FAULT_STRANGER] <= 0))
+			argp_error(state, "--fault stranger=P%% and --hostile-fleet go together");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -333,45 +457,112 @@ static bool start_eal(const struct options *o)
 	return rte_eal_init(argc, argv) >= 0;
 }
 
-static int run(struct options *o)
+/* How many UEs there are, and how many at a time. False: the fleet has too few. */
+static bool choose_ues(struct storm_config *c, uint64_t in_fleet)
 {
-	struct storm_result *result = calloc(1, sizeof(*result));
-	const char *why;
-	struct fleet *fleet = fleet_open(o->fleet, &why);
+	uint64_t wanted = schedule_arrivals(c);
 
-	if (!fleet || !result)
-		return fail(o->fleet, why);
-	if (o->storm.ues == 0 || o->storm.ues > fleet_count(fleet))
-		o->storm.ues = fleet_count(fleet);
-	o->storm.fleet = fleet;
-	if (!read_key(o->an_key, o->storm.an_key))
-		return fail(o->an_key, "cannot be read, or is not 64 hex digits");
+	if (c->n_phases > 0) {
+		if (c->ues == 0 || c->ues > wanted)
+			c->ues = wanted;
+		if (c->ues > in_fleet)
+			return false;
+	} else if (c->ues == 0 || c->ues > in_fleet) {
+		c->ues = in_fleet;
+	}
+	if (c->write_only || (c->max_in_flight == 0 && c->n_phases > 0))
+		c->max_in_flight =
+			(unsigned int)(c->ues < IN_FLIGHT_MAX ? c->ues + !c->ues : IN_FLIGHT_MAX);
+	if (c->max_in_flight == 0)
+		c->max_in_flight = c->rate > 0 ? 65536 : 256;
+	return true;
+}
+
+/* What the run is about: devices, keys, addresses. False: it has said why not. */
+static bool open_inputs(struct options *o, struct fleet **fleet, struct fleet **hostile)
+{
+	struct storm_config *c = &o->storm;
+	const char *why;
+
+	c->fleet = *fleet = fleet_open(o->fleet, &why);
+	if (!*fleet)
+		return !fail(o->fleet, why);
+	if (o->hostile_fleet) {
+		c->hostile_fleet = *hostile = fleet_open(o->hostile_fleet, &why);
+		if (!*hostile)
+			return !fail(o->hostile_fleet, why);
+		if (fleet_curve(*hostile) != fleet_curve(*fleet) || fleet_count(*hostile) == 0)
+			return !fail(o->hostile_fleet, "not on the curve of --fleet, or empty");
+	}
+	if (!choose_ues(c, fleet_count(*fleet)))
+		return !fail("--phase", "more UEs than the fleet has: `cpau-pki fleet --count` "
+					"makes more, --ues lets fewer arrive");
+	if (c->write_only && c->ues > IN_FLIGHT_MAX)
+		return !fail("--write-pcap", "1048576 UEs at most; --ues lets fewer arrive");
+	if (o->an_key && !read_key(o->an_key, c->an_key))
+		return !fail(o->an_key, "cannot be read, or is not 64 hex digits");
 	if (!net_addr_parse(o->local, &o->link.local) || !net_addr_parse(o->peer, &o->link.peer) ||
 	    o->link.local.family != o->link.peer.family ||
 	    (o->gateway && !net_addr_parse(o->gateway, &o->link.gateway)))
-		return fail("--local, --peer, --gateway", "not addresses of one family");
-	if (!o->link.socket && !start_eal(o))
+		return !fail("--local, --peer, --gateway", "not addresses of one family");
+	return true;
+}
+
+/* The storm over an open link; its exit code. */
+static int storm(struct options *o, struct link *link)
+{
+	struct storm_result *r = calloc(1, sizeof(*r));
+	const char *why;
+
+	if (!r || (o->timeline_ms > 0 &&
+		   !(r->timeline = timeline_create((uint64_t)(o->timeline_ms * 1e6)))))
+		return fail("storm", "out of memory");
+	if ((o->storm.junk_kinds & 1u << JUNK_UNKNOWN_AN) && !link_can_forge(link))
+		return fail("--junk", "the kernel's sockets have no foreign addresses: "
+				      "`RATE:malformed`, or a DPDK port");
+	bool ok = storm_run(&o->storm, link, &stop, r, &why);
+
+	if (ok)
+		storm_report(&o->storm, r, o->json);
+	else
+		fail("storm", why);
+	bool as_wanted =
+		r->failed == 0 && (o->storm.write_only || r->faults_as_expected == r->faults_sent);
+	int code = !ok ? EXIT_START : as_wanted ? 0 : EXIT_FAILED;
+
+	free(r->timeline);
+	free(r);
+	return code;
+}
+
+static bool uses_eal(const struct options *o)
+{
+	return !o->link.socket && !o->link.file;
+}
+
+static int run(struct options *o)
+{
+	struct fleet *fleet = NULL, *hostile = NULL;
+	const char *why;
+
+	if (!open_inputs(o, &fleet, &hostile))
+		return EXIT_START;
+	if (uses_eal(o) && !start_eal(o))
 		return fail("EAL", "did not start: see its lines above; its arguments follow `--`");
 	struct link *link = link_open(&o->link, &why);
 
 	if (!link)
 		return fail("link", why);
-	bool ok = storm_run(&o->storm, link, &stop, result, &why);
+	int code = storm(o, link);
 
-	if (ok)
-		storm_report(&o->storm, result, o->json);
-	else
-		fail("storm", why);
-	int code = !ok ? EXIT_START
-		   : result->failed > 0 || result->faults_as_expected < result->faults_sent
-			   ? EXIT_FAILED
-			   : 0;
-
-	link_close(link);
-	if (!o->link.socket)
+	if (!link_close(link))
+		code = fail(o->link.file ? o->link.file : o->link.capture,
+			    "not written completely: is there room?");
+	if (uses_eal(o))
 		net_eal_cleanup();
 	fleet_close(fleet);
-	free(result);
+	if (hostile)
+		fleet_close(hostile);
 	return code;
 }
 
@@ -390,6 +581,7 @@ int main(int argc, char **argv)
 		NULL};
 	struct options o = {
 		.storm = {.burst = 1,
+			  .cycles = 1,
 			  .n_ans = 1,
 			  .t3510_s = 2,
 			  .an_wait_s = 4,
@@ -410,8 +602,6 @@ int main(int argc, char **argv)
 	argp_err_exit_status = EXIT_USAGE;
 	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o) != 0)
 		return EXIT_USAGE;
-	if (o.storm.max_in_flight == 0)
-		o.storm.max_in_flight = o.storm.rate > 0 ? 65536 : 256;
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
 	return run(&o);

@@ -8,6 +8,7 @@
 #include "hist/hist.h"
 #include "link.h"
 #include "pki/fleet.h"
+#include "timeline.h"
 #include "ue/device.h"
 
 /* What a faulty UE must meet. */
@@ -40,6 +41,7 @@ enum fault {
 	FAULT_CERT_CHANGED,
 	FAULT_BAD_SIG2,
 	FAULT_PK_UE,
+	FAULT_STRANGER,
 	FAULT_REPLAYED_RESPONSE,
 	FAULT_SMC_COMPLETE_EARLY,
 	FAULT_ATTACH_COMPLETE_EARLY,
@@ -57,16 +59,36 @@ struct fault_definition {
 };
 extern const struct fault_definition fault_definitions[FAULT_N];
 
+/* What comes beside the UEs. */
+enum junk_kind {
+	JUNK_UNKNOWN_AN, /* from an address that is no access node's */
+	JUNK_MALFORMED,	 /* from an access node: random octets, and records without their end */
+	JUNK_KINDS,
+};
+
 /* The steps whose latency is reported, each from the intended send time of the ATTACH REQUEST. */
 enum storm_step { STEP_AUTHENTICATION, STEP_SECURITY_MODE, STEP_ACCEPT, STEP_ALL, STEP_N };
 
+/* So many arrivals a second for so long. */
+struct storm_phase {
+	double rate, seconds;
+	const char *name; /* NULL: its number, from 1 on */
+};
+
+enum { STORM_PHASES_MAX = 32 };
+
 struct storm_config {
 	const struct fleet *fleet;
-	uint64_t ues;	   /* UEs that attach */
-	double rate;	   /* per second; 0: as fast as max_in_flight lets them */
-	uint64_t burst;	   /* arrivals that come together */
-	double duration_s; /* no UE starts after this; 0: no end */
-	double patience_s; /* a UE that gets no further for this long has failed */
+	const struct fleet *hostile_fleet; /* FAULT_STRANGER's devices; NULL: none */
+	uint64_t ues;			   /* UEs that attach */
+	double rate;			   /* per second; 0: as fast as max_in_flight lets them */
+	struct storm_phase phases[STORM_PHASES_MAX];
+	unsigned int n_phases; /* 0: rate and duration_s say it */
+	uint64_t burst;	       /* arrivals that come together */
+	bool prepare;	       /* step 1 of all UEs is made before the storm begins */
+	double duration_s;     /* no UE starts after this; 0: no end */
+	unsigned int cycles;   /* attaches of a UE, with detaches in between */
+	double patience_s;     /* a UE that gets no further for this long has failed */
 	unsigned int n_ans;
 	uint8_t an_key[32];
 	unsigned int max_in_flight;
@@ -78,17 +100,35 @@ struct storm_config {
 	bool deaf;	    /* ANs do not heed OVERLOAD START */
 	bool batch;
 	bool memo_off;
+	bool write_only; /* step 1 alone, to a file */
 	uint8_t capability[2];
 	const char *backend;
 	double fault_share[FAULT_N];
+	double junk_rate;	 /* datagrams a second that no access node would send */
+	unsigned int junk_kinds; /* bits by enum junk_kind */
 	uint64_t seed;
 	bool progress;
+};
+
+/* Of well-behaved UEs: of those that arrived in the phase, whenever the rest happened; but
+ * completed and what is said of the generator is of the phase's time. */
+struct storm_phase_result {
+	uint64_t started, attached, refused, shed_by_an, timed_out, failed;
+	uint64_t completed;   /* attaches, whoever began them */
+	struct hist latency;  /* from the intended send time, nanoseconds */
+	struct hist accepted; /* from the beginning of the attempt that succeeded */
+	uint64_t busy_ns, idle_ns;
+	uint64_t lag_max_ns, held_back; /* as in struct storm_result */
+	uint64_t behind_max_ns;
 };
 
 struct storm_result {
 	uint64_t started, attached, failed, refused_with_back_off, retransmissions;
 	uint64_t shed_by_an;		 /* refused by the AN itself, because of OVERLOAD START */
 	uint64_t attempts, attempts_max; /* ATTACH REQUESTs begun: in all, and by one UE */
+	uint64_t attaches, detaches;	 /* of well-behaved UEs, over all cycles */
+	uint64_t junk_sent;
+	uint64_t written; /* datagrams, with write_only */
 	uint64_t kgnb_mismatches;
 	uint64_t failed_by_cause[WIRE_CAUSE_LIMIT];
 	uint64_t faults_sent, faults_as_expected;
@@ -97,9 +137,13 @@ struct storm_result {
 	double arrivals_s;	   /* first to last arrival */
 	uint64_t attached_by_then; /* before the last arrival */
 	struct hist steps[STEP_N]; /* nanoseconds */
-	double busy;		   /* share of the generator's core */
-	uint64_t lag_max_ns;	   /* behind the schedule */
+	uint64_t busy_ns, idle_ns; /* of the generator's core, in turns with and without work */
+	uint64_t lag_max_ns;	   /* arrivals behind the schedule */
+	uint64_t behind_max_ns;	   /* for so long messages waited for the generator */
 	uint64_t held_back;	   /* arrivals that came due while max_in_flight was reached */
+	double prepare_s;	   /* what it took to make the requests beforehand */
+	struct storm_phase_result phases[STORM_PHASES_MAX];
+	struct timeline *timeline; /* the caller's; NULL: none is wanted */
 	const char *backend;
 };
 
@@ -107,6 +151,8 @@ struct storm_result {
 bool storm_run(const struct storm_config *config, struct link *link, volatile int *stop,
 	       struct storm_result *result, const char **why);
 
+/* Whether the fault is in step 1 alone. */
+bool fault_is_of_step1(enum fault fault);
 /* fault.c: makes the NAS message wrong in the way of the fault. in place; n may change. */
 size_t fault_spoil(enum fault fault, uint8_t *nas, size_t n, size_t size);
 

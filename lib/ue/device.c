@@ -19,8 +19,8 @@ enum {
 const char *device_state_name(enum device_state state)
 {
 	static const char *const names[DEVICE_STATE_N] = {
-		"idle",	      "attaching", "authenticating", "secured",
-		"registered", "attached",  "rejected",	     "refused-network",
+		"idle",	    "attaching", "authenticating", "secured",  "registered",
+		"attached", "detaching", "detached",	   "rejected", "refused-network",
 	};
 
 	return state < DEVICE_STATE_N ? names[state] : "?";
@@ -101,12 +101,13 @@ static void task_added(struct device_world *w)
 /* ---------------------------------------------------------------- step 1 */
 
 /* RAND_UE || EID */
-static void hash_for_signature1(struct device_world *w, const struct device *d, uint8_t digest[32])
+static void hash_for_signature1(struct device_world *w, const uint8_t rand_ue[16],
+				const uint8_t eid[16], uint8_t digest[32])
 {
 	uint8_t signed_data[32];
 
-	memcpy(signed_data, d->rand_ue, 16);
-	memcpy(signed_data + 16, d->eid, 16);
+	memcpy(signed_data, rand_ue, 16);
+	memcpy(signed_data + 16, eid, 16);
 	hash(w, signed_data, sizeof(signed_data), digest);
 }
 
@@ -127,19 +128,55 @@ size_t device_build_attach_request(struct device_world *w, const struct device *
 	return wire_encode(&m, out, size);
 }
 
-void device_start(struct device_world *w, struct device *d)
+static void begin_run(struct device *d)
 {
-	struct device_task *t = add_task(w, d);
-
 	d->state = DEVICE_ATTACHING;
 	d->cause = WIRE_CAUSE_NONE;
 	d->back_off_s = 0;
 	d->secured = false;
 	d->uplink_count = d->downlink_next = 0;
+}
+
+void device_start(struct device_world *w, struct device *d)
+{
+	struct device_task *t = add_task(w, d);
+
+	begin_run(d);
 	RAND_bytes(d->rand_ue, sizeof(d->rand_ue));
 	t->is_start = true;
-	hash_for_signature1(w, d, t->digest);
+	hash_for_signature1(w, d->rand_ue, d->eid, t->digest);
 	task_added(w);
+}
+
+bool device_make_ready(struct device_world *w, const struct device *devices,
+		       struct device_ready *out, unsigned int n)
+{
+	uint8_t digests[DEVICE_BATCH][CRYPTO_DIGEST_SIZE], rands[DEVICE_BATCH * 16];
+	struct crypto_sign ops[DEVICE_BATCH];
+
+	if (RAND_bytes(rands, (int)n * 16) != 1)
+		return false;
+	for (unsigned int i = 0; i < n; i++) {
+		memcpy(out[i].rand_ue, rands + (size_t)i * 16, 16);
+		hash_for_signature1(w, out[i].rand_ue, devices[i].eid, digests[i]);
+		ops[i] = (struct crypto_sign){.curve = devices[i].curve,
+					      .private_key = devices[i].private_key,
+					      .digest = digests[i],
+					      .signature = out[i].ue_signature1};
+	}
+	crypto_sign_burst(w->crypto, ops, n);
+	for (unsigned int i = 0; i < n; i++)
+		if (ops[i].status != CRYPTO_OK)
+			return false;
+	return true;
+}
+
+void device_start_ready(struct device_world *w, struct device *d, const struct device_ready *r)
+{
+	begin_run(d);
+	memcpy(d->rand_ue, r->rand_ue, sizeof(d->rand_ue));
+	memcpy(d->ue_signature1, r->ue_signature1, sizeof(d->ue_signature1));
+	device_timer(w, d);
 }
 
 /* ---------------------------------------------------------------- steps 3 to 5 */
@@ -581,6 +618,24 @@ static void on_transport(struct device *d, const struct wire_message *m)
 	}
 }
 
+/* ---------------------------------------------------------------- the end */
+
+static void send_detach_request(struct device_world *w, struct device *d)
+{
+	struct wire_message m;
+
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_DETACH_REQUEST);
+	send_secured(w, d, &m);
+}
+
+void device_detach(struct device_world *w, struct device *d)
+{
+	if (d->state != DEVICE_ATTACHED)
+		return;
+	d->state = DEVICE_DETACHING;
+	send_detach_request(w, d);
+}
+
 /* ---------------------------------------------------------------- dispatch */
 
 static void on_reject(struct device *d, const struct wire_message *m)
@@ -637,6 +692,10 @@ static void on_secured(struct device_world *w, struct device *d, struct span nas
 	case WIRE_NAS_ATTACH_REJECT:
 		on_reject(d, &m);
 		return;
+	case WIRE_NAS_DETACH_ACCEPT:
+		if (d->state == DEVICE_DETACHING)
+			d->state = DEVICE_DETACHED;
+		return;
 	default:
 		return;
 	}
@@ -669,6 +728,9 @@ void device_timer(struct device_world *w, struct device *d)
 		return;
 	case DEVICE_REGISTERED:
 		send_session_request(w, d);
+		return;
+	case DEVICE_DETACHING:
+		send_detach_request(w, d);
 		return;
 	default:
 		return;

@@ -22,11 +22,13 @@
 /* States in the order of the procedure. */
 enum device_state {
 	DEVICE_IDLE,
-	DEVICE_ATTACHING,	/* ATTACH REQUEST sent */
-	DEVICE_AUTHENTICATING,	/* AUTHENTICATION RESPONSE sent */
-	DEVICE_SECURED,		/* SECURITY MODE COMPLETE sent */
-	DEVICE_REGISTERED,	/* ATTACH COMPLETE and the session request sent */
-	DEVICE_ATTACHED,	/* the session is there: steps 1 to 8 done */
+	DEVICE_ATTACHING,      /* ATTACH REQUEST sent */
+	DEVICE_AUTHENTICATING, /* AUTHENTICATION RESPONSE sent */
+	DEVICE_SECURED,	       /* SECURITY MODE COMPLETE sent */
+	DEVICE_REGISTERED,     /* ATTACH COMPLETE and the session request sent */
+	DEVICE_ATTACHED,       /* the session is there: steps 1 to 8 done */
+	DEVICE_DETACHING,      /* DETACH REQUEST sent */
+	DEVICE_DETACHED,
 	DEVICE_REJECTED,	/* by the network: device.cause, device.back_off_s */
 	DEVICE_REFUSED_NETWORK, /* by the UE: device.cause */
 	DEVICE_STATE_N,
@@ -104,6 +106,11 @@ struct device {
 	uint32_t ipv4, dns, smdp; /* host order */
 };
 
+/* Step 1 of a device, made in advance. */
+struct device_ready {
+	uint8_t rand_ue[16], ue_signature1[CRYPTO_SIGNATURE_SIZE];
+};
+
 const char *device_state_name(enum device_state state);
 
 /* Parses the CI and fills in what follows from the serving network name. False: not a CI. */
@@ -114,12 +121,21 @@ bool device_world_serving_network(struct device_world *w, struct span name);
 
 /* Step 1: a fresh RAND_UE, UE_Signature1, ATTACH REQUEST. */
 void device_start(struct device_world *w, struct device *d);
+/* Step 1 in advance, for n devices of which only the credentials are looked at, at most
+ * DEVICE_BATCH. False: no randomness, or a key that cannot sign. */
+bool device_make_ready(struct device_world *w, const struct device *devices,
+		       struct device_ready *out, unsigned int n);
+/* device_start with what was made in advance, once. Nothing waits: ATTACH REQUEST is sent. */
+void device_start_ready(struct device_world *w, struct device *d, const struct device_ready *r);
 /* One downlink NAS message. Answers go out through w->send; the state says what came of it. */
 void device_handle(struct device_world *w, struct device *d, struct span nas);
 /* Does the tasks that wait. A device must not go away before. */
 void device_flush(struct device_world *w);
+/* Sends DETACH REQUEST; DETACH ACCEPT ends it, and device_start begins anew. Attached devices only.
+ */
+void device_detach(struct device_world *w, struct device *d);
 /* The timer of the state has expired: T3510 repeats the ATTACH REQUEST as it was, T3580 the session
- * request. In other states it is the network that repeats. */
+ * request, T3521 the DETACH REQUEST. In other states it is the network that repeats. */
 void device_timer(struct device_world *w, struct device *d);
 /* Whether the AN was given this UE's K_gNB. */
 bool device_check_kgnb(const struct device *d, const uint8_t k_gnb[SEC_KEY_SIZE]);
