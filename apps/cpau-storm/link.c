@@ -55,6 +55,15 @@ static void capture_open(struct link *l)
 	fwrite(&header, sizeof(header), 1, l->pcap);
 }
 
+/* Each write's failure is in the stream. */
+static void capture_close(struct link *l)
+{
+	bool whole = !ferror(l->pcap);
+
+	if (fclose(l->pcap) != 0 || !whole)
+		fprintf(stderr, "cpau-storm: the capture file is not whole\n");
+}
+
 static void capture(struct link *l, bool outbound, unsigned int an, unsigned int port,
 		    const uint8_t *data, size_t n)
 {
@@ -214,6 +223,6 @@ void link_close(struct link *l)
 	for (unsigned int i = 0; i < l->n_held; i++)
 		free(l->held[i]);
 	if (l->pcap)
-		fclose(l->pcap);
+		capture_close(l);
 	free(l);
 }

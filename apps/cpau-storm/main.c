@@ -145,8 +145,10 @@ static void parse_faults(struct argp_state *state, struct options *o, char *text
 		char *equals = strchr(item, '=');
 		unsigned int f = FAULT_NONE + 1;
 
-		if (!equals)
+		if (!equals) {
 			argp_error(state, "--fault %s: NAME=SHARE%%, as in bad-sig1=1%%", item);
+			return;
+		}
 		*equals = '\0';
 		while (f < FAULT_N && strcmp(fault_definitions[f].name, item) != 0)
 			f++;
@@ -335,11 +337,11 @@ static bool start_eal(const struct options *o)
 
 static int run(struct options *o)
 {
-	struct storm_result *result = calloc(1, sizeof(*result));
+	static struct storm_result result;
 	const char *why;
 	struct fleet *fleet = fleet_open(o->fleet, &why);
 
-	if (!fleet || !result)
+	if (!fleet)
 		return fail(o->fleet, why);
 	if (o->storm.ues == 0 || o->storm.ues > fleet_count(fleet))
 		o->storm.ues = fleet_count(fleet);
@@ -356,14 +358,14 @@ static int run(struct options *o)
 
 	if (!link)
 		return fail("link", why);
-	bool ok = storm_run(&o->storm, link, &stop, result, &why);
+	bool ok = storm_run(&o->storm, link, &stop, &result, &why);
 
 	if (ok)
-		storm_report(&o->storm, result, o->json);
+		storm_report(&o->storm, &result, o->json);
 	else
 		fail("storm", why);
 	int code = !ok ? EXIT_START
-		   : result->failed > 0 || result->faults_as_expected < result->faults_sent
+		   : result.failed > 0 || result.faults_as_expected < result.faults_sent
 			   ? EXIT_FAILED
 			   : 0;
 
@@ -371,7 +373,6 @@ static int run(struct options *o)
 	if (!o->link.socket)
 		net_eal_cleanup();
 	fleet_close(fleet);
-	free(result);
 	return code;
 }
 

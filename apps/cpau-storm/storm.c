@@ -327,7 +327,7 @@ static uint64_t intended_time(const struct storm *s, uint64_t i)
 
 	if (c->rate <= 0)
 		return s->now;
-	return s->start + (uint64_t)((double)(i / c->burst * c->burst) / c->rate * 1e9);
+	return s->start + (uint64_t)((double)(i - i % c->burst) / c->rate * 1e9);
 }
 
 static uint64_t after(const struct storm *s, double seconds)
