@@ -579,11 +579,19 @@ void fixture_settle(void)
 	} while (more);
 }
 
-void fixture_attach_until(struct test_ue *ue, enum ue_state state)
+void fixture_lose(struct test_ue *ue)
 {
-	const struct ue *context;
+	struct rte_mbuf *frame;
 
-	fixture_begin(ue);
+	ue->pending = false;
+	while (rte_ring_dequeue(to_au, (void **)&frame) == 0)
+		rte_pktmbuf_free(frame);
+}
+
+void fixture_advance(struct test_ue *ue, enum ue_state state)
+{
+	const struct ue *context = NULL;
+
 	for (unsigned int i = 0; i < 16; i++) {
 		fixture_uplink(ue);
 		au_worker_poll(f.worker);
@@ -598,6 +606,12 @@ void fixture_attach_until(struct test_ue *ue, enum ue_state state)
 	cr_assert_fail("the UE is %s, not %s",
 		       context ? ue_state_name(context->state) : "without a context",
 		       ue_state_name(state));
+}
+
+void fixture_attach_until(struct test_ue *ue, enum ue_state state)
+{
+	fixture_begin(ue);
+	fixture_advance(ue, state);
 }
 
 void fixture_control_for(unsigned int ms)

@@ -114,7 +114,11 @@ unsigned int fixture_downlink(void);
 void fixture_deliver(void);
 /* Sends what is pending, polls all stages, takes and delivers: until nothing happens any more. */
 void fixture_settle(void);
-/* From step 1 until UE has this state in the table: what it would send then is pending. */
+/* Loses what is on the way to the worker. */
+void fixture_lose(struct test_ue *ue);
+/* Turns until the UE has this state in the table: what it would send then is pending, or sent. */
+void fixture_advance(struct test_ue *ue, enum ue_state state);
+/* From step 1 until the UE has this state in the table: what it would send then is pending. */
 void fixture_attach_until(struct test_ue *ue, enum ue_state state);
 
 /* An IE in ue->nas, a plain message that was encoded here. */
