@@ -295,7 +295,10 @@ static void make_config(void)
 
 void fixture_prepare(void)
 {
-	start_eal();
+	if (f.telemetry)
+		start_eal_with_telemetry();
+	else
+		start_eal();
 	make_config();
 	issue_all();
 	make_world();
@@ -484,11 +487,30 @@ unsigned int fixture_downlink(void)
 
 	f.n_got = 0;
 	while (rte_ring_dequeue(from_au, (void **)&frame) == 0) {
-		cr_assert_eq(net_rx_burst(an_rx, &frame, 1, rte_rdtsc(), &d), 1);
+		if (net_rx_burst(an_rx, &frame, 1, rte_rdtsc(), &d) == 0)
+			continue;
 		take_datagram(&d);
 		rte_pktmbuf_free(d.mbuf);
 	}
 	return f.n_got;
+}
+
+void fixture_send_solicitation(void)
+{
+	const struct net_addr au = {.family = 4, .a = {192, 0, 2, 1}};
+	struct rte_mbuf *frame = net_solicit(&an_if, &an_if.ipv4, &au, an_pool);
+
+	cr_assert_not_null(frame);
+	cr_assert_eq(rte_ring_enqueue(to_au, frame), 0);
+}
+
+bool fixture_is_resolved(void)
+{
+	const struct net_addr au = {.family = 4, .a = {192, 0, 2, 1}};
+	struct rte_ether_addr mac;
+
+	return net_rx_neighbour(an_rx, &au, &mac) &&
+	       rte_is_same_ether_addr(&mac, &f.shared->nifs[0].mac);
 }
 
 static struct test_ue *ue_of(const struct got *g)

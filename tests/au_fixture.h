@@ -54,6 +54,7 @@ struct test_ue {
 };
 
 extern struct fixture {
+	bool telemetry; /* set before fixture_prepare: EAL with a telemetry socket */
 	struct config config;
 	struct authority ci, operator_ca, eum, subca;
 	struct au *au;
@@ -104,6 +105,9 @@ void fixture_send_ies(const struct test_ue *ue, const struct wire_message *m);
 void fixture_send_cause(const struct test_ue *ue, enum wire_record_type type,
 			enum wire_cause cause);
 void fixture_send_nas(const struct test_ue *ue, struct span nas);
+/* An ARP request for the authenticator's address, and whether it was answered. */
+void fixture_send_solicitation(void);
+bool fixture_is_resolved(void);
 /* Step 1, until the ATTACH REQUEST is in ue->nas. */
 void fixture_begin(struct test_ue *ue);
 /* Sends what is pending. */

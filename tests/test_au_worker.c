@@ -699,6 +699,28 @@ Test(au_worker, lists_that_changed_since_step_1_count_in_step_5)
 	cr_expect_eq(refusal_of(ue), WIRE_CAUSE_CERT_EID_DENIED);
 }
 
+/* ---------------------------------------------------------------- answers of the port's own */
+
+Test(au_worker, arp_is_answered_through_control)
+{
+	fixture_send_solicitation();
+	work();
+	cr_expect_eq(rte_ring_count(f.shared->answers), 1);
+	au_control_poll(f.control);
+	fixture_downlink();
+	cr_expect(fixture_is_resolved());
+}
+
+Test(au_worker, full_ring_of_answers_costs_the_answer_alone)
+{
+	unsigned int n = fill(f.shared->answers, 0);
+
+	fixture_send_solicitation();
+	work();
+	cr_expect_eq(fixture_event(AU_COUNT_TX_DROPPED), 1);
+	empty(f.shared->answers, n);
+}
+
 /* ---------------------------------------------------------------- snapshots */
 
 Test(au_worker, snapshot_goes_when_no_job_and_no_context_refers_to_it)
