@@ -89,13 +89,40 @@ static size_t read_serial(const char *what, uint8_t buffer[20])
 	return n;
 }
 
+/* The revocation list, with room for its entries given: n of them. */
+static int make(const struct crl_options *o, struct span issuer, const struct issue_key *key,
+		struct span *serials, uint8_t (*octets)[20], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t length = SERIAL;
+
+		if (i < o->n_revoke)
+			length = read_serial(o->revoke[i], octets[i]);
+		else if (RAND_bytes(octets[i], SERIAL) == 1)
+			octets[i][0] = (uint8_t)((octets[i][0] & 0x3f) | 0x40);
+		if (length == 0)
+			return tool_fail(EXIT_FILE, o->revoke[i],
+					 "neither a certificate nor a serial number in hex");
+		serials[i] = span_make(octets[i], length);
+	}
+	size_t size;
+	uint8_t *crl = issue_crl(issuer, key, serials, n, o->days, &size);
+	bool ok = crl && tool_write(o->out, crl, size);
+
+	free(crl);
+	if (!ok)
+		return tool_fail(EXIT_FILE, o->out, "cannot be made: %s", strerror(errno));
+	printf("made %s: %zu entries, %zu octets\n", o->out, n, size);
+	return 0;
+}
+
 int tool_crl(int argc, char **argv)
 {
 	static const struct argp argp = {options, parse, NULL, "Makes a v2 revocation list.",
 					 NULL,	  NULL,	 NULL};
 	struct crl_options o = {.days = 30};
 	struct pki_cert issuer;
-	size_t n, total;
+	size_t n;
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0)
 		return EXIT_USAGE;
@@ -107,33 +134,15 @@ int tool_crl(int argc, char **argv)
 
 	if (!key)
 		return tool_fail(EXIT_FILE, o.key, "neither a PEM key nor 64 hex digits");
-	total = o.n_revoke + o.random;
+	size_t total = o.n_revoke + o.random;
 	struct span *serials = calloc(total + 1, sizeof(*serials));
 	uint8_t(*octets)[20] = calloc(total + 1, sizeof(*octets));
+	int code = serials && octets ? make(&o, issuer.der, key, serials, octets, total)
+				     : tool_fail(EXIT_FILE, o.out, "out of memory");
 
-	if (!serials || !octets)
-		return tool_fail(EXIT_FILE, o.out, "out of memory");
-	for (size_t i = 0; i < total; i++) {
-		size_t length = SERIAL;
-
-		if (i < o.n_revoke)
-			length = read_serial(o.revoke[i], octets[i]);
-		else if (RAND_bytes(octets[i], SERIAL) == 1)
-			octets[i][0] = (uint8_t)((octets[i][0] & 0x3f) | 0x40);
-		if (length == 0)
-			return tool_fail(EXIT_FILE, o.revoke[i],
-					 "neither a certificate nor a serial number in hex");
-		serials[i] = span_make(octets[i], length);
-	}
-	uint8_t *crl = issue_crl(issuer.der, key, serials, total, o.days, &n);
-
-	if (!crl || !tool_write(o.out, crl, n))
-		return tool_fail(EXIT_FILE, o.out, "cannot be made: %s", strerror(errno));
-	printf("made %s: %zu entries, %zu octets\n", o.out, total, n);
-	free(crl);
 	free(serials);
 	free(octets);
 	issue_key_free(key);
 	free(der);
-	return 0;
+	return code;
 }

@@ -170,8 +170,8 @@ static int on_overload(const char *command, const char *parameters, struct rte_t
 		delay += cycles * rte_ring_count(s->request_rings[i]);
 	}
 	rte_tel_data_start_dict(d);
-	add_u64(d, "queue-delay-ns", (uint64_t)((double)(delay / s->n_crypto) * ns));
-	add_u64(d, "request-ns", (uint64_t)((double)(pace / s->n_crypto) * ns));
+	add_u64(d, "queue-delay-ns", (uint64_t)((double)delay / s->n_crypto * ns));
+	add_u64(d, "request-ns", (uint64_t)((double)pace / s->n_crypto * ns));
 	add_u64(d, "access-nodes-holding-back", au_ans_holding_back(telemetry_au));
 	return 0;
 }

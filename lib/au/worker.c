@@ -385,10 +385,6 @@ static void on_attach_request(struct au_worker *w, const struct worker_record *r
 	struct pki_cert cert;
 
 	count(w, AU_COUNT_ATTACH_REQUESTS);
-	if (m->ie[WIRE_IE_ATTACH_TYPE].p[0] != 1) {
-		refuse(w, r, NULL, type, WIRE_CAUSE_IE_BAD_VALUE);
-		return;
-	}
 	if (atomic_load_explicit(&w->shared->mode, memory_order_relaxed) != AU_RUNNING) {
 		refuse(w, r, NULL, type, WIRE_CAUSE_SHUTTING_DOWN);
 		return;

@@ -41,7 +41,7 @@ bool net_prefix_parse(const char *text, struct net_addr *out, unsigned int *leng
 const char *net_addr_format(const struct net_addr *addr, char text[NET_ADDR_TEXT])
 {
 	if (!inet_ntop(addr->family == 6 ? AF_INET6 : AF_INET, addr->a, text, NET_ADDR_TEXT))
-		strcpy(text, "?");
+		memcpy(text, "?", 2);
 	return text;
 }
 
