@@ -92,7 +92,9 @@ struct micro_case {
 	const char *stage;  /* in which an attach needs it: worker, crypto, control; NULL: none */
 	double per_attach;  /* how often */
 	unsigned int batch; /* items a call of lib/'s function; 0: 1 */
-	bool no_cold;	    /* what it touches is always hot, or does not matter */
+	/* In an attach nothing has touched what it reads for a while: its cold figure counts. */
+	bool met_cold;
+	bool no_cold; /* what it touches is always hot, or does not matter */
 	unsigned int
 		chunk; /* items between looks at the clock, with before or after; 0: MICRO_CHUNK */
 	int arg;
@@ -109,8 +111,8 @@ struct micro_group {
 	const struct micro_case *cases;
 	unsigned int n;
 };
-extern const struct micro_group micro_wire, micro_pki, micro_sec, micro_net, micro_tables,
-	micro_crypto;
+extern const struct micro_group micro_wire, micro_pki, micro_sec, micro_net, micro_port,
+	micro_tables, micro_crypto;
 
 /* Keeps the compiler from dropping what nobody reads. */
 static inline void micro_keep(const void *p)

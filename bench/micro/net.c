@@ -207,9 +207,10 @@ static void flow(const struct micro_case *c, const uint32_t *items, unsigned int
 	micro_keep(&sum);
 }
 
-#define RECEIVE(title, n, kind)                                                                   \
-	{                                                                                         \
-		"net", title, "worker", n, .arg = kind, .run = receive, .prepare = prepare_frames \
+#define RECEIVE(title, n, kind)                                                           \
+	{                                                                                 \
+		"net", title, "worker", n, .met_cold = true, .arg = kind, .run = receive, \
+					   .prepare = prepare_frames                      \
 	}
 #define SEND(title, n, kind)                                                                 \
 	{                                                                                    \

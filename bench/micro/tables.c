@@ -344,6 +344,10 @@ static void end_sessions(const struct micro_case *c, const uint32_t *items, unsi
 	{                                                                       \
 		"tables", title, stage, n, .run = fn, .prepare = prepare_tables \
 	}
+#define COLD(title, stage, n, fn)                                                                 \
+	{                                                                                         \
+		"tables", title, stage, n, .met_cold = true, .run = fn, .prepare = prepare_tables \
+	}
 #define JOB(title, stage, n, fn, ...)                                                           \
 	{                                                                                       \
 		"tables", title, stage, n, .no_cold = true, .run = fn, .prepare = prepare_jobs, \
@@ -368,18 +372,18 @@ static void empty_ring(const struct micro_case *c, const uint32_t *items, unsign
 }
 
 static const struct micro_case cases[] = {
-	TABLE("RAND_UE, looked for by a worker", "worker", 1, rand_seen),
-	TABLE("half-open context, read by a worker", "worker", 1, read_half_open),
-	TABLE("RAND_UE, looked for", "control", 1, find_rand),
-	{"tables", "context, allocated", "control", 1, .run = allocate, .prepare = prepare_tables,
-	 .after = release},
-	TABLE("RAND_UE, remembered", "control", 1, remember_rand),
-	TABLE("context, found by its id", "control", 6, find),
+	COLD("RAND_UE, looked for by a worker", "worker", 1, rand_seen),
+	COLD("half-open context, read by a worker", "worker", 1, read_half_open),
+	COLD("RAND_UE, looked for", "control", 1, find_rand),
+	{"tables", "context, allocated", "control", 1, .met_cold = true, .run = allocate,
+	 .prepare = prepare_tables, .after = release},
+	COLD("RAND_UE, remembered", "control", 1, remember_rand),
+	COLD("context, found by its id", "control", 6, find),
 	TABLE("state, changed", "control", 7, change_state),
 	{"tables", "timer, armed", "control", 1, .run = arm_new, .prepare = prepare_tables,
 	 .before = take_new, .after = release},
 	TABLE("timer, armed again", "control", 6, arm_again),
-	TABLE("EID, looked for", "control", 1, find_eid),
+	COLD("EID, looked for", "control", 1, find_eid),
 	{"tables", "EID, indexed", "control", 1, .run = index_eid, .prepare = prepare_tables,
 	 .before = take_new, .after = release},
 	JOB("job, taken from the pool", "worker", 7, take_jobs, .after = give_jobs),
@@ -398,8 +402,8 @@ static const struct micro_case cases[] = {
 	JOB("ring, control's dequeued by 32", "control", 7, dequeue, .batch = 32,
 	    .before = fill_ring, .after = give_jobs),
 	RING(64),
-	{"tables", "session context, created", "control", 1, .run = create_context,
-	 .prepare = prepare_cn, .chunk = MICRO_HOT, .after = end_sessions},
+	{"tables", "session context, created", "control", 1, .met_cold = true,
+	 .run = create_context, .prepare = prepare_cn, .chunk = MICRO_HOT, .after = end_sessions},
 	{"tables", "session, created", "control", 1, .run = create_session, .prepare = prepare_cn,
 	 .chunk = MICRO_HOT, .before = create_context, .after = end_sessions},
 };
