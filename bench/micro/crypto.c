@@ -195,22 +195,22 @@ static void prepare(const struct micro_case *c)
 }
 
 /* One row a batch; the attach's share is that of a full burst. */
-#define AT(size, title, share, what, fn)                                                   \
-	{                                                                                  \
-		"crypto", title, (share) > 0 ? "public-key" : NULL, share, size,           \
-			.met_cold = true, .no_cold = (share) == 0, .arg = what, .run = fn, \
-			.prepare = prepare                                                 \
+#define AT(size, title, share, what, fn)                                                       \
+	{                                                                                      \
+		"crypto", title, (share) > 0 ? "public-key" : NULL, share,                     \
+			.batch = size, .met_cold = true, .no_cold = (share) == 0, .arg = what, \
+			.run = fn, .prepare = prepare                                          \
 	}
 #define BATCHES(title, what, fn, share)                                               \
 	AT(1, title ", 1 at a time", 0, what, fn), AT(2, title ", 2", 0, what, fn),   \
 		AT(4, title ", 4", 0, what, fn), AT(8, title ", 8", 0, what, fn),     \
 		AT(16, title ", 16", 0, what, fn), AT(32, title ", 32", 0, what, fn), \
 		AT(64, title ", 64", 0, what, fn), AT(128, title ", 128", share, what, fn)
-#define HASHES(title, what, n)                                                    \
-	{"crypto", title ", 1 at a time", NULL, 0, 1, .arg = what, .run = hash},  \
-		{"crypto", title ", 8", NULL, 0, 8, .arg = what, .run = hash},    \
-	{                                                                         \
-		"crypto", title ", 64", "crypto", n, 64, .arg = what, .run = hash \
+#define HASHES(title, what, n)                                                             \
+	{"crypto", title ", 1 at a time", NULL, 0, .batch = 1, .arg = what, .run = hash},  \
+		{"crypto", title ", 8", NULL, 0, .batch = 8, .arg = what, .run = hash},    \
+	{                                                                                  \
+		"crypto", title ", 64", "crypto", n, .batch = 64, .arg = what, .run = hash \
 	}
 
 static const struct micro_case cases[] = {
@@ -225,7 +225,7 @@ static const struct micro_case cases[] = {
 	HASHES("SHA-256 of RAND_UE and EID", 32, 1),
 	HASHES("SHA-256 of what AU_Signature is over", 97, 1),
 	HASHES("SHA-256 of what UE_Signature2 is over", 81, 1),
-	{"crypto", "RAND_AU, 64", "crypto", 1, 64, .no_cold = true, .run = random_octets},
+	{"crypto", "RAND_AU, 64", "crypto", 1, .batch = 64, .no_cold = true, .run = random_octets},
 };
 
 const struct micro_group micro_crypto = {"crypto", cases, RTE_DIM(cases)};

@@ -202,8 +202,12 @@ static json_t *row_json(const struct micro_case *c, const struct figures *hot,
 	if (cold)
 		json_object_set_new(j, "cold", figures_json(cold));
 	if (c->stage)
-		json_object_update_new(
-			j, json_pack("{s:s,s:f}", "stage", c->stage, "per_attach", c->per_attach));
+		json_object_update_new(j, json_pack("{s:s,s:f,s:b,s:f}", "stage", c->stage,
+						    "per_attach", c->per_attach, "met_cold",
+						    c->met_cold, "ns_in_attach",
+						    ns_in_attach(c, hot, cold)));
+	if (c->per)
+		json_object_set_new(j, "per", json_string(c->per));
 	return j;
 }
 

@@ -89,8 +89,11 @@ void micro_check(bool ok, const char *what);
 
 struct micro_case {
 	const char *group, *name;
-	const char *stage;  /* in which an attach needs it: worker, crypto, control; NULL: none */
-	double per_attach;  /* how often */
+	const char *stage; /* in which an attach needs it: worker, crypto, control; NULL: none */
+	double per_attach; /* how often; with one message a datagram, where it goes by datagrams */
+	/* What it goes by, where access nodes put several messages in a datagram: "received",
+	 * "received-small", "sent", "sent-small". NULL: the attach. */
+	const char *per;
 	unsigned int batch; /* items a call of lib/'s function; 0: 1 */
 	/* In an attach nothing has touched what it reads for a while: its cold figure counts. */
 	bool met_cold;

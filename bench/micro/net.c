@@ -207,14 +207,14 @@ static void flow(const struct micro_case *c, const uint32_t *items, unsigned int
 	micro_keep(&sum);
 }
 
-#define RECEIVE(title, n, kind)                                                           \
-	{                                                                                 \
-		"net", title, "worker", n, .met_cold = true, .arg = kind, .run = receive, \
-					   .prepare = prepare_frames                      \
+#define RECEIVE(title, n, group, kind)                                                  \
+	{                                                                               \
+		"net", title, "worker", n, .per = group, .met_cold = true, .arg = kind, \
+					   .run = receive, .prepare = prepare_frames    \
 	}
-#define SEND(title, n, kind)                                                                 \
+#define SEND(title, n, group, kind)                                                          \
 	{                                                                                    \
-		"net", title, "control", n, .arg = kind, .run = finish,                      \
+		"net", title, "control", n, .per = group, .arg = kind, .run = finish,        \
 					    .prepare = prepare_payloads, .chunk = MICRO_HOT, \
 					    .after = strip                                   \
 	}
@@ -224,15 +224,16 @@ static void flow(const struct micro_case *c, const uint32_t *items, unsigned int
 	}
 
 static const struct micro_case cases[] = {
-	RECEIVE("frame of ATTACH REQUEST, parsed", 1, MICRO_ATTACH_REQUEST),
-	RECEIVE("frame of AUTHENTICATION RESPONSE, parsed", 1, MICRO_AUTHENTICATION_RESPONSE),
-	RECEIVE("frame of a small message, parsed", 5, MICRO_UL_NAS_TRANSPORT_SENT),
-	{"net", "mbuf, given back", "worker", 7, .run = give_back, .prepare = prepare_pool,
-	 .before = take_all},
-	{"net", "mbuf, allocated", "control", 6, .run = allocate, .prepare = prepare_pool,
+	RECEIVE("frame of ATTACH REQUEST, parsed", 1, NULL, MICRO_ATTACH_REQUEST),
+	RECEIVE("frame of AUTHENTICATION RESPONSE, parsed", 1, NULL, MICRO_AUTHENTICATION_RESPONSE),
+	RECEIVE("frame of a small message, parsed", 5, "received-small",
+		MICRO_UL_NAS_TRANSPORT_SENT),
+	{"net", "mbuf, given back", "worker", 7, "received", .run = give_back,
+	 .prepare = prepare_pool, .before = take_all},
+	{"net", "mbuf, allocated", "control", 6, "sent", .run = allocate, .prepare = prepare_pool,
 	 .after = give_back},
-	SEND("datagram of AUTHENTICATION REQUEST, finished", 1, MICRO_AUTHENTICATION_REQUEST),
-	SEND("datagram of a small message, finished", 5, MICRO_CONTEXT_SETUP_REQUEST),
+	SEND("datagram of AUTHENTICATION REQUEST, finished", 1, NULL, MICRO_AUTHENTICATION_REQUEST),
+	SEND("datagram of a small message, finished", 5, "sent-small", MICRO_CONTEXT_SETUP_REQUEST),
 	CHECKSUM(64),
 	CHECKSUM(256),
 	CHECKSUM(640),

@@ -118,25 +118,25 @@ static void receive_and_give_back(const struct micro_case *c, const uint32_t *it
 	give_back(c, items, n);
 }
 
-#define RECEIVE(title, n, octets)                                                           \
-	{                                                                                   \
-		"port", title, "worker", n, .no_cold = true, .arg = octets, .run = receive, \
-					    .prepare = prepare, .before = make_and_send,    \
-					    .after = give_back                              \
+#define RECEIVE(title, n, group, octets)                                                  \
+	{                                                                                 \
+		"port", title, "worker", n, .per = group, .no_cold = true, .arg = octets, \
+					    .run = receive, .prepare = prepare,           \
+					    .before = make_and_send, .after = give_back   \
 	}
-#define SEND(title, n, octets)                                                                \
-	{                                                                                     \
-		"port", title, "control", n, .no_cold = true, .arg = octets, .run = transmit, \
-					     .prepare = prepare, .before = make_frames,       \
-					     .after = receive_and_give_back                   \
+#define SEND(title, n, group, octets)                                                              \
+	{                                                                                          \
+		"port", title, "control", n, .per = group, .no_cold = true, .arg = octets,         \
+					     .run = transmit, .prepare = prepare,                  \
+					     .before = make_frames, .after = receive_and_give_back \
 	}
 
 static const struct micro_case cases[] = {
-	RECEIVE("memif, ATTACH REQUEST received", 1, 700),
-	RECEIVE("memif, AUTHENTICATION RESPONSE received", 1, 1300),
-	RECEIVE("memif, a small message received", 5, 128),
-	SEND("memif, AUTHENTICATION REQUEST sent", 1, 1300),
-	SEND("memif, a small message sent", 5, 128),
+	RECEIVE("memif, ATTACH REQUEST received", 1, NULL, 700),
+	RECEIVE("memif, AUTHENTICATION RESPONSE received", 1, NULL, 1300),
+	RECEIVE("memif, a small message received", 5, "received-small", 128),
+	SEND("memif, AUTHENTICATION REQUEST sent", 1, NULL, 1300),
+	SEND("memif, a small message sent", 5, "sent-small", 128),
 };
 
 const struct micro_group micro_port = {"port", cases, RTE_DIM(cases)};
