@@ -80,9 +80,9 @@ static void time_the_clock(void)
 	}
 }
 
-static void sweep(void)
+void micro_sweep(size_t octets)
 {
-	for (size_t i = 0; i < SWEPT; i += 64)
+	for (size_t i = 0; i < RTE_MIN(octets, (size_t)SWEPT); i += 64)
 		swept[i]++;
 	micro_keep(swept);
 }
@@ -139,7 +139,7 @@ static void measure(const struct micro_case *c, const uint32_t *order, unsigned 
 
 	for (unsigned int r = 0; r < rounds; r++) {
 		if (cold)
-			sweep();
+			micro_sweep(SWEPT);
 		values[r] = (double)run(c, order, n) / n;
 	}
 	out->cycles = timing_median(values, rounds);

@@ -117,6 +117,9 @@ struct micro_group {
 extern const struct micro_group micro_wire, micro_pki, micro_sec, micro_net, micro_port,
 	micro_tables, micro_crypto;
 
+/* Touches so much memory of nobody's, so that what was in the caches is not. */
+void micro_sweep(size_t octets);
+
 /* Keeps the compiler from dropping what nobody reads. */
 static inline void micro_keep(const void *p)
 {

@@ -33,6 +33,7 @@ static uint64_t ids[MICRO_ITEMS], ids_small[MICRO_HOT];
 static struct rte_mempool *jobs;
 static struct rte_ring *ring;
 static void *in_hand[MICRO_CHUNK];
+static struct au_job *every[JOBS]; /* of the pool, in the order of memory */
 static struct cn_local *cn;
 
 static struct ue_table *table(void)
@@ -198,6 +199,43 @@ static void remember_rand(const struct micro_case *c, const uint32_t *items, uns
 		ue_table_remember_rand(table(), context(items[i]), NOW);
 }
 
+/* Step 2, of an attach that was hot: what is written is a new context. */
+static void write_half_open(const struct micro_case *c, const uint32_t *items, unsigned int n)
+{
+	(void)c;
+	for (unsigned int i = 0; i < n; i++) {
+		const struct micro_item *item = &micro.items[items[i] % MICRO_HOT];
+		struct ue *ue = context(items[i]);
+		struct ue_half_open *h = &ue->half_open;
+
+		ue_table_write_begin(ue);
+		memcpy(h->rand_au, item->rand_au, sizeof(h->rand_au));
+		memcpy(h->sk_au, item->z, sizeof(h->sk_au));
+		memcpy(h->pk_au, item->pk_au + 1, sizeof(h->pk_au));
+		memcpy(h->au_signature, item->octets, sizeof(h->au_signature));
+		memcpy(h->device_key, item->device_key, sizeof(h->device_key));
+		memcpy(h->fingerprint, item->rand_ue, sizeof(h->fingerprint));
+		ue_table_write_end(ue);
+	}
+}
+
+/* Step 6: the half-open part is wiped, and the keys take its place. */
+static void write_secured(const struct micro_case *c, const uint32_t *items, unsigned int n)
+{
+	struct ue_secured secured;
+
+	(void)c;
+	memset(&secured, 1, sizeof(secured));
+	for (unsigned int i = 0; i < n; i++) {
+		struct ue *ue = context(items[i]);
+
+		ue_table_write_begin(ue);
+		wipe(&ue->half_open, sizeof(ue->half_open));
+		ue->secured = secured;
+		ue_table_write_end(ue);
+	}
+}
+
 /* One that was never seen. */
 static void rand_seen(const struct micro_case *c, const uint32_t *items, unsigned int n)
 {
@@ -241,8 +279,8 @@ static void find_eid(const struct micro_case *c, const uint32_t *items, unsigned
 static void touch(struct rte_mempool *pool, void *arg, void *object, unsigned int i)
 {
 	(void)arg;
-	(void)i;
 	memset(object, 0, pool->elt_size);
+	every[i] = object;
 }
 
 static void prepare_jobs(const struct micro_case *c)
@@ -265,7 +303,6 @@ static void take_jobs(const struct micro_case *c, const uint32_t *items, unsigne
 	(void)items;
 	for (unsigned int i = 0; i < n; i++) {
 		micro_check(rte_mempool_get(jobs, &in_hand[i]) == 0, "no job is free");
-		memset(in_hand[i], 0, offsetof(struct au_job, buffer));
 	}
 }
 
@@ -275,6 +312,59 @@ static void give_jobs(const struct micro_case *c, const uint32_t *items, unsigne
 	(void)items;
 	for (unsigned int i = 0; i < n; i++)
 		rte_mempool_put(jobs, in_hand[i]);
+}
+
+/* What a worker writes down for the crypto stage, without what it looks up for that: jobs go round
+ * between more attaches than L2 has room for. */
+static void fill_attach(const struct micro_case *c, const uint32_t *items, unsigned int n)
+{
+	(void)c;
+	for (unsigned int i = 0; i < n; i++) {
+		const struct micro_item *item = &micro.items[items[i] % MICRO_HOT];
+		struct au_job *job = every[items[i]];
+
+		memset(job, 0, offsetof(struct au_job, buffer));
+		memcpy(job->rand_ue, item->rand_ue, sizeof(job->rand_ue));
+		memcpy(job->eid, item->eid, sizeof(job->eid));
+		job->verifies[0].message = au_job_keep(job, item->cert_euicc);
+		memcpy(job->verifies[0].signature, item->octets, CRYPTO_SIGNATURE_SIZE);
+		memcpy(job->verifies[1].public_key, item->pk_ue + 1, CRYPTO_POINT_SIZE);
+		memcpy(job->verifies[1].signature, item->octets, CRYPTO_SIGNATURE_SIZE);
+		job->verifies[1].message = au_job_keep(job, span_make(item->octets, 32));
+		memcpy(job->device_key, item->pk_ue + 1, CRYPTO_POINT_SIZE);
+		micro_keep(job);
+	}
+}
+
+static void fill_response(const struct micro_case *c, const uint32_t *items, unsigned int n)
+{
+	(void)c;
+	for (unsigned int i = 0; i < n; i++) {
+		const struct micro_item *item = &micro.items[items[i] % MICRO_HOT];
+		struct au_job *job = every[items[i]];
+
+		memset(job, 0, offsetof(struct au_job, buffer));
+		memcpy(job->eid, item->eid, sizeof(job->eid));
+		memcpy(job->verifies[0].public_key, item->pk_ue + 1, CRYPTO_POINT_SIZE);
+		memcpy(job->verifies[0].signature, item->octets, CRYPTO_SIGNATURE_SIZE);
+		job->verifies[0].message = au_job_keep(job, span_make(item->octets, 16 + 65));
+		memcpy(job->pk_ue, item->pk_ue + 1, CRYPTO_POINT_SIZE);
+		memcpy(job->sk_au, item->z, sizeof(job->sk_au));
+		micro_keep(job);
+	}
+}
+
+static void fill_other(const struct micro_case *c, const uint32_t *items, unsigned int n)
+{
+	(void)c;
+	for (unsigned int i = 0; i < n; i++) {
+		const struct micro_item *item = &micro.items[items[i] % MICRO_HOT];
+		struct au_job *job = every[items[i]];
+
+		memset(job, 0, offsetof(struct au_job, buffer));
+		au_job_keep(job, item->message[MICRO_ATTACH_COMPLETE_SENT]);
+		micro_keep(job);
+	}
 }
 
 static void enqueue(const struct micro_case *c, const uint32_t *items, unsigned int n)
@@ -353,6 +443,10 @@ static void end_sessions(const struct micro_case *c, const uint32_t *items, unsi
 		"tables", title, stage, n, .no_cold = true, .run = fn, .prepare = prepare_jobs, \
 					   __VA_ARGS__                                          \
 	}
+#define FILL(title, n, fn)                                                                         \
+	{                                                                                          \
+		"tables", title, "worker", n, .met_cold = true, .run = fn, .prepare = prepare_jobs \
+	}
 #define RING(size)                                                                            \
 	JOB("ring, enqueued by " #size, NULL, 0, enqueue, .batch = size, .before = take_jobs, \
 	    .after = empty_ring),                                                             \
@@ -386,6 +480,11 @@ static const struct micro_case cases[] = {
 	COLD("EID, looked for", "control", 1, find_eid),
 	{"tables", "EID, indexed", "control", 1, .run = index_eid, .prepare = prepare_tables,
 	 .before = take_new, .after = release},
+	COLD("half-open context, written", "control", 1, write_half_open),
+	COLD("secured context, written", "control", 1, write_secured),
+	FILL("job of ATTACH REQUEST, written", 1, fill_attach),
+	FILL("job of AUTHENTICATION RESPONSE, written", 1, fill_response),
+	FILL("job of another message, written", 5, fill_other),
 	JOB("job, taken from the pool", "worker", 7, take_jobs, .after = give_jobs),
 	JOB("job, given back", "control", 7, give_jobs, .before = take_jobs),
 	RING(1),
