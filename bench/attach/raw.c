@@ -12,9 +12,8 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include "base/base.h"
+#include "common/timing.h"
 
 enum { ROUNDS = 15, OPERATIONS = 400 };
 
@@ -55,34 +54,18 @@ static void ecdh(void)
 	affine();
 }
 
-static double now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double d = *(const double *)a - *(const double *)b;
-
-	return d < 0 ? -1 : d > 0;
-}
-
 static json_t *median(void (*operation)(void))
 {
 	double rounds[ROUNDS];
 
 	for (unsigned int r = 0; r < ROUNDS; r++) {
-		double begun = now_us();
+		double begun = timing_now_us();
 
 		for (unsigned int i = 0; i < OPERATIONS; i++)
 			operation();
-		rounds[r] = (now_us() - begun) / OPERATIONS;
+		rounds[r] = (timing_now_us() - begun) / OPERATIONS;
 	}
-	qsort(rounds, ROUNDS, sizeof(rounds[0]), compare);
-	return json_real(rounds[ROUNDS / 2]);
+	return json_real(timing_median(rounds, ROUNDS));
 }
 
 int main(void)

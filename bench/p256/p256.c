@@ -8,8 +8,8 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "common/timing.h"
 #include "crypto/crypto.h"
 
 enum { BATCH_MAX = 128, REFERENCE_OPERATIONS = 64, ROUNDS_MAX = 1000 };
@@ -138,37 +138,15 @@ static const struct {
 };
 enum { OPERATIONS_N = sizeof(operations) / sizeof(operations[0]) };
 
-static double now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
-}
-
 /* us an operation, over at least `least` of them */
 static double timed(struct side *s, unsigned int operation, unsigned int n, unsigned int least)
 {
 	unsigned int done = 0;
-	double begun = now_us();
+	double begun = timing_now_us();
 
 	for (; done < least; done += n)
 		operations[operation].run(s, n);
-	return (now_us() - begun) / done;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double d = *(const double *)a - *(const double *)b;
-
-	return (d > 0) - (d < 0);
-}
-
-/* Sorts. */
-static double median(double *values, unsigned int n)
-{
-	qsort(values, n, sizeof(*values), by_value);
-	return values[n / 2];
+	return (timing_now_us() - begun) / done;
 }
 
 static bool open_side(struct side *s, const char *backend)
@@ -294,12 +272,13 @@ int main(int argc, char **argv)
 			quick[r] = timed(&fast, i, batch, 8 * REFERENCE_OPERATIONS);
 			ratios[r] = slow[r] / quick[r];
 		}
-		double middle = median(ratios, o.rounds);
+		double middle = timing_median(ratios, o.rounds);
 
 		json_object_set_new(ratio, operations[i].name, json_real(middle));
-		json_object_set_new(us, operations[i].name, json_real(median(quick, o.rounds)));
+		json_object_set_new(us, operations[i].name,
+				    json_real(timing_median(quick, o.rounds)));
 		json_object_set_new(reference_us, operations[i].name,
-				    json_real(median(slow, o.rounds)));
+				    json_real(timing_median(slow, o.rounds)));
 		json_object_set_new(spread, operations[i].name,
 				    json_pack("[f,f]", ratios[o.rounds / 10],
 					      ratios[o.rounds - 1 - o.rounds / 10]));
