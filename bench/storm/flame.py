@@ -14,23 +14,16 @@ class Frame:
 
 
 def stacks(lines):
-    """Each sample, outermost function first."""
-    stack, inside = [], False
+    """Each sample, outermost function first: a line that names the thread, then a line for each function."""
+    stack = []
     for line in lines:
-        if not line.strip():
-            if inside:
-                yield stack[::-1]
-            stack, inside = [], False
-        elif line[0].isspace() and inside:
-            fields = line.split(None, 1)
-            name = fields[1].strip() if len(fields) > 1 else "[unknown]"
-            stack.append(re.sub(r"\+0x[0-9a-f]+$", "", name))
-        else:
-            stack, inside = [], True
-            stack_name = line.strip().split(":")[0]
-            if not stack_name:
-                inside = False
-    if inside and stack:
+        frame = re.match(r"\s+[0-9a-f]+ (\S.*)", line)
+        if frame:
+            stack.append(re.sub(r"\+0x[0-9a-f]+$", "", frame[1].strip()))
+        elif stack:
+            yield stack[::-1]
+            stack = []
+    if stack:
         yield stack[::-1]
 
 

@@ -55,18 +55,19 @@ def legend(series, ylabel):
     return '<div class="legend"><span>%s</span><span>%s</span></div>' % (html.escape(ylabel), keys)
 
 
-def ticks(axis, most):
-    """Marks at round numbers, thousands with a comma (gnuplot would write 1e+06)."""
-    if most <= 0:
-        most = 1
-    step = 10 ** math.floor(math.log10(most))
+def round_marks(most):
+    """From 0 on, three to six of them."""
+    step = 10 ** math.floor(math.log10(most)) if most > 0 else 1
     while most / step < 3:
-        step /= 2 if step / 10 ** math.floor(math.log10(step)) != 5 else 2.5
-    marks, at = [], 0.0
-    while at <= most * 1.0001:
-        marks.append('"%s" %.9g' % (number(at), at))
-        at += step
-    return "set %stics (%s)" % (axis, ", ".join(marks))
+        step /= 2.5 if round(step / 10 ** math.floor(math.log10(step))) == 5 else 2
+    while most / step > 6:
+        step *= 2
+    return [step * i for i in range(int(most / step * 1.0001) + 1)]
+
+
+def ticks(axis, most):
+    """Thousands with a comma (gnuplot would write 1e+06)."""
+    return "set %stics (%s)" % (axis, ", ".join('"%s" %.9g' % (number(at), at) for at in round_marks(most)))
 
 
 def log_ticks(axis, values, round_marks=None):
@@ -190,26 +191,25 @@ def bar_height(rows):
 
 
 def text_plot(xs, curves_, xlabel, ylabel, width=66, height=12):
-    """The same in characters, for a terminal or a README. curves_: (character, ys); the last is on top."""
+    """The same in characters, for a terminal or a README. curves_: (character, ys), the last on top; # is filled."""
     most = max(max(ys) for _, ys in curves_) or 1
     end = max(xs) or 1
     canvas = [[" "] * width for _ in range(height)]
     for mark, ys in curves_:
         for column in range(width):
-            x = end * (column + 0.5) / width
-            y = ys[max(i for i, at in enumerate(xs) if at <= x or i == 0)]
-            for row in range(round(height * y / most)) if mark == "#" else [max(round(height * y / most) - 1, 0)]:
-                canvas[height - 1 - row][column] = mark
+            x = end * (column + 1) / width
+            rows = round(height * max([y for at, y in zip(xs, ys) if at <= x * 1.0001], default=0) / most)
+            for row in range(0 if mark == "#" else rows - 1, rows):
+                if row >= 0:
+                    canvas[height - 1 - row][column] = mark
     lines = ["%10s" % ylabel]
     for row, cells in enumerate(canvas):
-        mark = most * (height - row) / height
-        name = format(int(round(mark)), ",") if row % (height // 4) == 0 else ""
+        name = format(int(round(most * (height - row) / height)), ",") if row % (height // 4) == 0 else ""
         lines.append(("%10s |%s" % (name, "".join(cells))).rstrip())
     lines.append("%10s +%s" % ("0", "-" * width))
     marks = [" "] * (width + 8)
-    for k in range(5):
-        text = "%.3g" % (end * k / 4)
-        at = min(round(width * k / 4), width)
-        marks[at:at + len(text)] = text
+    for at in round_marks(end):
+        place, text = round(width * at / end), number(at)
+        marks[place:place + len(text)] = text
     lines.append(" " * 12 + "".join(marks).rstrip() + " " + xlabel)
     return "\n".join(lines)

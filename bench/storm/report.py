@@ -87,6 +87,11 @@ def rate_of(run, key):
     return [n / line["interval_s"] for n in line[key]]
 
 
+def interval_ends(run):
+    line = run["storm"]["timeline"]
+    return [(i + 1) * line["interval_s"] for i in range(len(line["attached"]))]
+
+
 def cumulative(values):
     out, total = [], 0
     for v in values:
@@ -281,8 +286,8 @@ def power_restore(r):
         return text, verdict, "", ""
     line = run["storm"]["timeline"]
     body = figure("The city returns", plots.curves(
-        "UEs attached over time", [Series("begun", axis(run), cumulative(line["started"]), "b", "dashes"),
-                                   Series("attached", axis(run), cumulative(line["attached"]), "a", "area")],
+        "UEs attached over time", [Series("begun", interval_ends(run), cumulative(line["started"]), "b", "dashes"),
+                                   Series("attached", interval_ends(run), cumulative(line["attached"]), "a", "area")],
         "seconds since power returned", "UEs"),
         "Devices that have begun, and devices that are attached: the nearer the area to a straight line, the better "
         "the core was used.")
@@ -338,9 +343,10 @@ def hostile(r):
 def churn(r):
     run = main_run(r)
     text = ("%s devices attached, detached and attached again, %d times each: what fleets do whose devices report "
-            "once and leave." % (count(r["ues"]), r["cycles"]))
+            "once and leave." % (count(r["ues"]), r["parameters"]["cycles"]))
     verdict = [("%s /s" % count(r["attaches_per_second"]), "attaches over the whole run"),
-               (count(r["attached"]), "attaches of %s devices" % count(r["ues"])),
+               (count(r["attaches"]), "attaches of %s devices, and %s detaches" %
+                (count(r["ues"]), count(r["detaches"]))),
                (count(r["failed"]), "failed"), (duration(r["p99_us"]), "99th percentile of an attach")]
     body = flow_over_time(run) + latency_over_time(run, "Latency of the attaches that ended in each interval.") + \
         turned_away(run)

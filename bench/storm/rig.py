@@ -9,10 +9,13 @@ class Rig:
     def __init__(self, name, parameters, profile=None):
         self.name, self.parameters, self.profile = name, parameters, profile
         self.work, self.build = os.environ["WORK"], os.environ["BUILD"]
-        self.credentials = os.path.join(self.work, "credentials")
+        self.credentials = self.path("credentials")
         self.fleets = {}
         self.runs = []
         self.pki("init", "--dir", self.credentials)
+
+    def path(self, name):
+        return os.path.join(self.work, name)
 
     def say(self, text):
         print("bench %s: %s" % (self.name, text), file=sys.stderr)
@@ -23,7 +26,7 @@ class Rig:
 
     def fleet(self, count, name="devices", options=("--eum", "test")):
         """A file with at least so many devices; made once, and anew when it is too small."""
-        path = os.path.join(self.work, name + ".fleet")
+        path = self.path(name + ".fleet")
         if self.fleets.get(name, 0) < count:
             self.say("making %s devices" % format(int(count), ","))
             self.pki("fleet", "--dir", self.credentials, *options, "--count", int(count), "--out", path)
@@ -57,7 +60,7 @@ class Rig:
 
     def configuration(self):
         """The last cpau.yaml, as it was."""
-        with open(os.path.join(self.work, "cpau.yaml")) as file:
+        with open(self.path("cpau.yaml")) as file:
             return file.read()
 
 
@@ -135,7 +138,7 @@ class Profile:
             return
         hot = subprocess.run(["perf", "report", "-i", self.data, "--stdio", "--no-children", "-g", "none",
                               "--sort", "symbol", "--percent-limit", "0.3"], capture_output=True, text=True).stdout
-        rows = [line for line in hot.splitlines() if re.match(r"\s+\d", line)]
+        rows = [m[1] for m in re.finditer(r"^( *[0-9.]+%  \[.\] \S+)", hot, re.MULTILINE)]
         with open(os.path.join(out, "hot.txt"), "w") as file:
             file.write("share of cpau's time, function (perf report)\n" + "\n".join(rows) + "\n")
         stacks = subprocess.run(["perf", "script", "-i", self.data, "-F", "comm,ip,sym"],

@@ -173,9 +173,9 @@ def hostile(rig, p):
     total = sum(shares.values())
     # As many hostile ones as honest ones: half of twice the rate.
     faults = ",".join("%s=%g%%" % (name, 50.0 * share / total) for name, share in shares.items())
-    rig.pki("init", "--dir", os.path.join(rig.work, "elsewhere"))
-    strangers = os.path.join(rig.work, "strangers.fleet")
-    rig.pki("fleet", "--dir", os.path.join(rig.work, "elsewhere"), "--count", p["strangers"], "--out", strangers)
+    strangers = rig.path("strangers.fleet")
+    rig.pki("init", "--force", "--dir", rig.path("elsewhere"))
+    rig.pki("fleet", "--dir", rig.path("elsewhere"), "--count", p["strangers"], "--out", strangers)
     fleet = rig.fleet(2 * rate * seconds)
     clean = through(rig, p, "clean", [(rate, seconds, "clean")], fleet=fleet)
     beside = through(rig, p, "hostile", [(2 * rate, seconds, "hostile")],
@@ -198,12 +198,10 @@ def hostile(rig, p):
 
 
 def honest(run):
-    """Well-behaved UEs of a run: the counters of the report leave faulty ones out but for those that attach."""
-    r = run["storm"]
-    a = r["arrivals"]
-    return {"attached": r["attached"], "goodput": a["attached"] / a["seconds"],
-            "refused": r["refused_with_back_off"] + r["shed_by_an"], "failed": r["failed"],
-            **{k + "_us": v for k, v in r["latency_us"].items()}}
+    """Well-behaved UEs of a run; they alone are in the counters of its one phase."""
+    row = next(r for r in run["storm"]["phases"] if r["rate"] > 0)
+    return {k: row[k] for k in ("attached", "goodput", "failed", "p50_us", "p90_us", "p99_us", "max_us")} | {
+        "refused": row["refused"] + row["shed_by_an"]}
 
 
 def ratio(a, b):
@@ -215,9 +213,8 @@ def churn(rig, p):
     rate = p.get("rate") or p["load"] * estimate(rig, p) / p["cycles"]
     run = through(rig, p, "churn", [(rate, p["seconds"], "churn")], ["--cycles", p["cycles"]], profile=True)
     r = run["storm"]
-    ues = r["started"]
-    return {"ues": ues, "cycles": p["cycles"], "attached": r["attached"], "failed": r["failed"],
-            "attaches_per_second": r["attaches_per_second"], "seconds": r["seconds"],
+    return {"ues": r["started"], "attaches": r["cycles"]["attaches"], "detaches": r["cycles"]["detaches"],
+            "failed": r["failed"], "attaches_per_second": r["attaches_per_second"], "seconds": r["seconds"],
             "p50_us": r["latency_us"]["p50"], "p99_us": r["latency_us"]["p99"]}
 
 
@@ -253,17 +250,19 @@ def reload(rig, p):
     rate = p.get("rate") or p["load"] * estimate(rig, p)
     seconds, at = p["seconds"], p["reload-at"]
     credentials = rig.credentials
-    # Only an EUM of SGP.22 v3 may sign a list of its eUICCs.
-    rig.pki("eum", "--dir", credentials, "--name", "meters", "--prefix", "89044046", "--variant", "c")
+    issuer, in_force = os.path.join(credentials, "eum/meters-p256.crt"), os.path.join(credentials, "crl/meters.crl")
+    if os.path.exists(in_force): # by an earlier round
+        os.remove(in_force)
+    if not os.path.exists(issuer): # only an EUM of SGP.22 v3 may sign a list of its eUICCs
+        rig.pki("eum", "--dir", credentials, "--name", "meters", "--prefix", "89044046", "--variant", "c")
     ues = math.ceil(rate * seconds)
     fleet = rig.fleet(ues, "meters", ("--eum", "meters"))
     # Some that come before the list and some that come well after it; who comes between proves nothing.
     early = spread(0, rate * (at - 0.5), p["revoked"] // 2)
     late = spread(rate * (at + p["settle"]), ues, p["revoked"] // 2)
-    ready = os.path.join(rig.work, "meters.crl")
+    ready = rig.path("meters.crl")
     rig.say("making a CRL of %s entries" % format(p["entries"], ","))
-    rig.pki("crl", "--issuer", os.path.join(credentials, "eum/meters-p256.crt"),
-            "--key", os.path.join(credentials, "private/eum-meters-p256.key"),
+    rig.pki("crl", "--issuer", issuer, "--key", os.path.join(credentials, "private/eum-meters-p256.key"),
             "--random", p["entries"] - len(early) - len(late), "--out", ready,
             *sum((["--revoke", serial_of(fleet, i)] for i in early + late), []))
     swap = {}
@@ -272,7 +271,7 @@ def reload(rig, p):
         if not live.wait(lambda: live.storm_time() >= at):
             return
         swap["began"], begun = live.storm_time(), time.monotonic()
-        os.rename(ready, os.path.join(credentials, "crl/meters.crl"))
+        os.rename(ready, in_force)
         live.signal()
         if live.wait(lambda: "credentials reloaded" in live.read("cpau.log")):
             swap["took"] = time.monotonic() - begun
