@@ -78,7 +78,8 @@ static void begin(struct storm *s, struct attach *a)
 	a->au_ue_id = 0;
 	a->begun = s->now;
 	set_timer(s, a, after(s, s->config->t3510_s), s->now);
-	if (s->ready && a->attempts == 1)
+	/* Prepared is the first attempt of the fleet's own devices. */
+	if (s->ready && a->attempts == 1 && a->attaches == 0 && a->fault != FAULT_STRANGER)
 		device_start_ready(&s->world, &a->device, ready_get(s->ready, a->number));
 	else
 		device_start(&s->world, &a->device);
@@ -142,10 +143,13 @@ bool attach_arrive(struct storm *s)
 	a->fault = draw_fault(s);
 	a->number = i;
 	a->seen = DEVICE_IDLE;
-	a->attempts = 0;
+	a->attempts = a->attaches = 0;
 	a->au_ue_id = 0;
 	a->intended = s->start + schedule_time(&s->schedule, i, s->now - s->start);
 	a->phase = (uint8_t)s->schedule.arriving;
+	if (a->fault == FAULT_STRANGER)
+		fleet_device_get(s->config->hostile_fleet,
+				 i % fleet_count(s->config->hostile_fleet), &identity);
 	a->device.cert_euicc = identity.cert_euicc;
 	a->device.eid = identity.eid;
 	a->device.private_key = identity.private_key;
@@ -171,6 +175,15 @@ static void count_end(struct storm *s, const struct attach *a, bool attached, en
 	}
 	r->attached++;
 	p->attached++;
+}
+
+/* Steps 1 to 8 of a well-behaved UE, once. */
+static void count_attach(struct storm *s, const struct attach *a)
+{
+	struct storm_result *r = s->result;
+	struct storm_phase_result *p = phase_of(s, a);
+
+	r->attaches++;
 	schedule_advance(&s->schedule, s->now - s->start);
 	if (s->schedule.running < s->schedule.n)
 		r->phases[s->schedule.running].completed++;
@@ -244,6 +257,28 @@ static void record_step(struct storm *s, struct attach *a, enum storm_step step)
 }
 
 /* After a message of the UE's, or its task: whether it has come a step further. */
+static void on_attached(struct storm *s, struct attach *a)
+{
+	if (a->fault == FAULT_NONE) {
+		count_attach(s, a);
+		if (++a->attaches < s->config->cycles) {
+			device_detach(&s->world, &a->device);
+			a->seen = DEVICE_DETACHING;
+			set_timer(s, a, after(s, s->config->t3510_s), s->now);
+			return;
+		}
+	}
+	finish(s, a, true, WIRE_CAUSE_NONE);
+}
+
+void attach_on_detached(struct storm *s, struct attach *a)
+{
+	s->result->detaches++;
+	a->attempts = 0;
+	a->intended = s->now;
+	begin(s, a);
+}
+
 void attach_look_at(struct storm *s, struct attach *a)
 {
 	enum device_state state = a->device.state;
@@ -267,7 +302,10 @@ void attach_look_at(struct storm *s, struct attach *a)
 		record_step(s, a, STEP_ACCEPT);
 		return;
 	case DEVICE_ATTACHED:
-		finish(s, a, true, WIRE_CAUSE_NONE);
+		on_attached(s, a);
+		return;
+	case DEVICE_DETACHED:
+		attach_on_detached(s, a);
 		return;
 	case DEVICE_REJECTED:
 		if (!come_back(s, a))
@@ -291,6 +329,8 @@ static void on_timer(struct storm *s, struct attach *a)
 	}
 	if (a->tries >= s->config->tries) {
 		a->timer = UINT64_MAX;
+		if (a->device.state == DEVICE_DETACHING) /* TS 24.501 5.5.2.2.6 c */
+			attach_on_detached(s, a);
 		return;
 	}
 	a->tries++;

@@ -46,6 +46,8 @@ const struct fault_definition fault_definitions[FAULT_N] = {
 				REJECTED(CERT_CHANGED)},
 	[FAULT_BAD_SIG2] = {"bad-sig2", "UE_Signature2 wrong", REJECTED(SIGNATURE_UE2)},
 	[FAULT_PK_UE] = {"pk-ue", "PK_UE off the curve, rightly signed", REJECTED(PK_UE)},
+	[FAULT_STRANGER] = {"stranger", "a device of --hostile-fleet, of an unknown EUM and CI",
+			    REJECTED(CERT_UNKNOWN_CI)},
 	[FAULT_REPLAYED_RESPONSE] = {"replayed-response",
 				     "the AUTHENTICATION RESPONSE from another connection too",
 				     FAULT_ATTACHES, WIRE_CAUSE_NONE},

@@ -9,6 +9,7 @@
 
 #include <time.h>
 
+#include "junk.h"
 #include "ready.h"
 #include "schedule.h"
 #include "storm.h"
@@ -32,7 +33,8 @@ struct attach {
 	uint16_t generation;
 	enum fault fault;
 	unsigned int tries;    /* sendings of the message at hand */
-	unsigned int attempts; /* to attach */
+	unsigned int attempts; /* to attach, in this cycle */
+	unsigned int attaches; /* of its cycles */
 	uint64_t number;       /* of its arrival */
 	uint64_t au_ue_id;
 	uint64_t intended, begun, deadline, timer; /* ns; begun: the attempt at hand */
@@ -59,6 +61,7 @@ struct storm {
 	struct link *link;
 	struct device_world world;
 	struct schedule schedule;
+	struct junk junk;
 	struct ready *ready; /* NULL: requests are made when they are due */
 	struct sec_an_key *an_key;
 	bool any_fault;
@@ -127,6 +130,8 @@ void attach_look_at(struct storm *s, struct attach *a);
 /* The UE is gone: its AN says so, and the authenticator need not wait for it. A UE that misbehaves
  * leaves without a word. */
 void attach_give_up(struct storm *s, struct attach *a, enum wire_cause cause);
+/* DETACH ACCEPT, or the AN has released it: it begins again. */
+void attach_on_detached(struct storm *s, struct attach *a);
 void attach_scan_timers(struct storm *s);
 
 /* ---- misbehave.c: faults on the way out ---- */

@@ -164,6 +164,22 @@ void link_send(struct link *l, unsigned int an, unsigned int port, const uint8_t
 	impair(l, true, an, port, data, n);
 }
 
+void link_send_from(struct link *l, const struct net_addr *from, unsigned int port,
+		    const uint8_t *data, size_t n)
+{
+	l->transport.send_from(l->transport.arg, from, port, data, n);
+}
+
+bool link_can_forge(const struct link *l)
+{
+	return l->transport.send_from != NULL;
+}
+
+uint8_t link_family(const struct link *l)
+{
+	return l->config.local.family;
+}
+
 unsigned int link_poll(struct link *l, uint64_t now, link_receive receive, void *arg)
 {
 	l->now = now;

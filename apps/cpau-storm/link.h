@@ -31,6 +31,9 @@ struct link_config {
 /* What carries datagrams: struct link calls it. */
 struct link_transport {
 	bool (*send)(void *arg, unsigned int an, unsigned int port, const uint8_t *data, size_t n);
+	/* From an address that is no AN's. NULL: it cannot. */
+	bool (*send_from)(void *arg, const struct net_addr *from, unsigned int port,
+			  const uint8_t *data, size_t n);
 	/* Calls receive for each datagram that came; returns how many. */
 	unsigned int (*poll)(void *arg,
 			     void (*receive)(void *to, unsigned int an, unsigned int port,
@@ -50,6 +53,11 @@ typedef void (*link_receive)(void *arg, unsigned int an, unsigned int port, cons
 			     size_t n);
 struct link *link_open(const struct link_config *config, const char **why);
 void link_close(struct link *l);
+/* From an address that is no AN's, unimpaired; only where link_can_forge. */
+void link_send_from(struct link *l, const struct net_addr *from, unsigned int port,
+		    const uint8_t *data, size_t n);
+bool link_can_forge(const struct link *l);
+uint8_t link_family(const struct link *l);
 void link_send(struct link *l, unsigned int an, unsigned int port, const uint8_t *data, size_t n);
 /* now: nanoseconds. Returns the number of datagrams received. */
 unsigned int link_poll(struct link *l, uint64_t now, link_receive receive, void *arg);

@@ -30,7 +30,8 @@ struct link_dpdk {
 	uint16_t ip_id;
 };
 
-static bool dpdk_send(void *arg, unsigned int an, unsigned int port, const uint8_t *data, size_t n)
+static bool dpdk_send_from(void *arg, const struct net_addr *from, unsigned int port,
+			   const uint8_t *data, size_t n)
 {
 	struct link_dpdk *d = arg;
 	struct rte_mbuf *frames[NET_FRAGMENTS_MAX], *m = rte_pktmbuf_alloc(d->pool);
@@ -41,7 +42,7 @@ static bool dpdk_send(void *arg, unsigned int an, unsigned int port, const uint8
 		return false;
 	}
 	memcpy(p, data, n);
-	net_addr_add(&d->local, an, &d->peer.local);
+	d->peer.local = *from;
 	unsigned int frames_n =
 		net_udp_finish(&d->nif, m, &d->peer, (uint16_t)(LINK_FIRST_PORT + port), d->ip_id++,
 			       d->pool, d->indirect, frames);
@@ -49,6 +50,15 @@ static bool dpdk_send(void *arg, unsigned int an, unsigned int port, const uint8
 	for (unsigned int i = 0; i < frames_n; i++)
 		net_tx_push(&d->tx, frames[i]);
 	return frames_n > 0;
+}
+
+static bool dpdk_send(void *arg, unsigned int an, unsigned int port, const uint8_t *data, size_t n)
+{
+	struct link_dpdk *d = arg;
+	struct net_addr from;
+
+	net_addr_add(&d->local, an, &from);
+	return dpdk_send_from(d, &from, port, data, n);
 }
 
 static uint32_t low32(const struct net_addr *a)
@@ -225,6 +235,7 @@ bool link_dpdk_open(const struct link_config *config, struct link_transport *t, 
 		dpdk_close(d);
 		return false;
 	}
-	*t = (struct link_transport){dpdk_send, dpdk_poll, dpdk_flush, dpdk_close, d};
+	*t = (struct link_transport){dpdk_send,	 dpdk_send_from, dpdk_poll,
+				     dpdk_flush, dpdk_close,	 d};
 	return true;
 }

@@ -113,6 +113,10 @@ bool link_socket_open(const struct link_config *config, struct link_transport *t
 		}
 		s->fds[s->n] = fd;
 	}
-	*t = (struct link_transport){socket_send, socket_poll, socket_flush, socket_close, s};
+	*t = (struct link_transport){.send = socket_send,
+				     .poll = socket_poll,
+				     .flush = socket_flush,
+				     .close = socket_close,
+				     .arg = s};
 	return true;
 }

@@ -17,7 +17,7 @@
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_START = 3, IN_FLIGHT_MAX = 1 << 20 };
 
 struct options {
-	const char *fleet, *local, *peer, *gateway, *an_key;
+	const char *fleet, *hostile_fleet, *local, *peer, *gateway, *an_key;
 	bool json;
 	double timeline_ms;
 	int eal_argc; /* after "--" */
@@ -47,6 +47,9 @@ enum {
 	OPT_DUPLICATE,
 	OPT_REORDER,
 	OPT_FAULT,
+	OPT_HOSTILE_FLEET,
+	OPT_JUNK,
+	OPT_CYCLES,
 	OPT_RETRY,
 	OPT_T3511,
 	OPT_AN_WAIT,
@@ -87,6 +90,8 @@ static const struct argp_option argp_options[] = {
 	 "a UE that is refused with a back-off comes back after it, one that its AN refuses after "
 	 "--an-wait, one that gets no answer after --t3511, four times at most",
 	 1},
+	{"cycles", OPT_CYCLES, "N", 0,
+	 "a UE that is attached detaches and attaches again, N attaches in all (default: 1)", 1},
 	{"t3511", OPT_T3511, "S", 0, "wait after an attempt that ended in silence (default: 10)",
 	 1},
 	{"an-wait", OPT_AN_WAIT, "S", 0,
@@ -99,6 +104,12 @@ static const struct argp_option argp_options[] = {
 	{"nia", OPT_NIA, "LIST", 0, "integrity algorithms that UEs have (default: 1,2,3)", 1},
 	{"nea", OPT_NEA, "LIST", 0, "ciphering algorithms that UEs have (default: 0,1,2,3)", 1},
 	{"fault", OPT_FAULT, "NAME=P%,...", 0, "share of UEs that misbehave; `help` lists the ways",
+	 2},
+	{"hostile-fleet", OPT_HOSTILE_FLEET, "FILE", 0, "the devices of `--fault stranger=P%`", 2},
+	{"junk", OPT_JUNK, "RATE[:KIND]", 0,
+	 "datagrams a second that no access node would send, beside the UEs. KIND: unknown-an "
+	 "(from an address that is none's), malformed (from an access node: random octets, "
+	 "truncated records); default: both in turn",
 	 2},
 	{"loss", OPT_LOSS, "P%", 0, "share of datagrams lost, each way", 2},
 	{"duplicate", OPT_DUPLICATE, "P%", 0, "share of datagrams that come twice", 2},
@@ -191,6 +202,23 @@ static void parse_phase(struct argp_state *state, struct storm_config *c, const 
 	c->phases[c->n_phases++] = p;
 }
 
+static void parse_junk(struct argp_state *state, struct storm_config *c, const char *text)
+{
+	static const char *const kinds[JUNK_KINDS] = {
+		[JUNK_UNKNOWN_AN] = "unknown-an",
+		[JUNK_MALFORMED] = "malformed",
+	};
+	char *end;
+
+	c->junk_rate = strtod(text, &end);
+	c->junk_kinds = *end == '\0' ? (1u << JUNK_KINDS) - 1 : 0;
+	for (unsigned int i = 0; i < JUNK_KINDS; i++)
+		if (*end == ':' && strcmp(end + 1, kinds[i]) == 0)
+			c->junk_kinds = 1u << i;
+	if (end == text || c->junk_kinds == 0 || !(c->junk_rate > 0 && c->junk_rate <= 1e8))
+		argp_error(state, "--junk %s: RATE[:KIND], KIND unknown-an or malformed", text);
+}
+
 /* "1,2" -> bits 0x40 and 0x20: TS 24.501 9.11.3.54 */
 static uint8_t algorithms(struct argp_state *state, const char *name, const char *text)
 {
@@ -269,6 +297,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_FAULT:
 		parse_faults(state, o, arg);
 		return 0;
+	case OPT_HOSTILE_FLEET:
+		o->hostile_fleet = arg;
+		return 0;
+	case OPT_JUNK:
+		parse_junk(state, s, arg);
+		return 0;
+	case OPT_CYCLES:
+		s->cycles = (unsigned int)number(state, "cycles", arg, 1, 1e6);
+		return 0;
 	case OPT_LOSS:
 		l->loss = number(state, "loss", arg, 0, 100) / 100;
 		return 0;
@@ -332,6 +369,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--fleet, --an-key, --local and --peer are required");
 		if (s->n_phases > 0 && (s->rate > 0 || s->duration_s > 0))
 			argp_error(state, "--phase goes without --rate and --duration");
+		if (!o->hostile_fleet != (s->fault_share[FAULT_STRANGER] <= 0))
+			argp_error(state, "--fault stranger=P%% and --hostile-fleet go together");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -397,50 +436,82 @@ static bool choose_ues(struct storm_config *c, uint64_t in_fleet)
 	return true;
 }
 
-static int run(struct options *o)
+/* What the run is about: devices, keys, addresses. False: it has said why not. */
+static bool open_inputs(struct options *o, struct fleet **fleet, struct fleet **hostile)
 {
-	struct storm_result *result = calloc(1, sizeof(*result));
+	struct storm_config *c = &o->storm;
 	const char *why;
-	struct fleet *fleet = fleet_open(o->fleet, &why);
 
-	if (!fleet || !result)
-		return fail(o->fleet, why);
-	if (!choose_ues(&o->storm, fleet_count(fleet)))
-		return fail("--phase", "more UEs than the fleet has: `cpau-pki fleet --count` "
-				       "makes more, --ues lets fewer arrive");
-	o->storm.fleet = fleet;
-	if (o->timeline_ms > 0 &&
-	    !(result->timeline = timeline_create((uint64_t)(o->timeline_ms * 1e6))))
-		return fail("--timeline", "out of memory");
-	if (!read_key(o->an_key, o->storm.an_key))
-		return fail(o->an_key, "cannot be read, or is not 64 hex digits");
+	c->fleet = *fleet = fleet_open(o->fleet, &why);
+	if (!*fleet)
+		return !fail(o->fleet, why);
+	if (o->hostile_fleet) {
+		c->hostile_fleet = *hostile = fleet_open(o->hostile_fleet, &why);
+		if (!*hostile)
+			return !fail(o->hostile_fleet, why);
+		if (fleet_curve(*hostile) != fleet_curve(*fleet) || fleet_count(*hostile) == 0)
+			return !fail(o->hostile_fleet, "not on the curve of --fleet, or empty");
+	}
+	if (!choose_ues(c, fleet_count(*fleet)))
+		return !fail("--phase", "more UEs than the fleet has: `cpau-pki fleet --count` "
+					"makes more, --ues lets fewer arrive");
+	if (!read_key(o->an_key, c->an_key))
+		return !fail(o->an_key, "cannot be read, or is not 64 hex digits");
 	if (!net_addr_parse(o->local, &o->link.local) || !net_addr_parse(o->peer, &o->link.peer) ||
 	    o->link.local.family != o->link.peer.family ||
 	    (o->gateway && !net_addr_parse(o->gateway, &o->link.gateway)))
-		return fail("--local, --peer, --gateway", "not addresses of one family");
+		return !fail("--local, --peer, --gateway", "not addresses of one family");
+	return true;
+}
+
+/* The storm over an open link; its exit code. */
+static int storm(struct options *o, struct link *link)
+{
+	struct storm_result *r = calloc(1, sizeof(*r));
+	const char *why;
+
+	if (!r || (o->timeline_ms > 0 &&
+		   !(r->timeline = timeline_create((uint64_t)(o->timeline_ms * 1e6)))))
+		return fail("storm", "out of memory");
+	if ((o->storm.junk_kinds & 1u << JUNK_UNKNOWN_AN) && !link_can_forge(link))
+		return fail("--junk", "the kernel's sockets have no foreign addresses: "
+				      "`RATE:malformed`, or a DPDK port");
+	bool ok = storm_run(&o->storm, link, &stop, r, &why);
+
+	if (ok)
+		storm_report(&o->storm, r, o->json);
+	else
+		fail("storm", why);
+	int code = !ok							     ? EXIT_START
+		   : r->failed > 0 || r->faults_as_expected < r->faults_sent ? EXIT_FAILED
+									     : 0;
+
+	free(r->timeline);
+	free(r);
+	return code;
+}
+
+static int run(struct options *o)
+{
+	struct fleet *fleet = NULL, *hostile = NULL;
+	const char *why;
+
+	if (!open_inputs(o, &fleet, &hostile))
+		return EXIT_START;
 	if (!o->link.socket && !start_eal(o))
 		return fail("EAL", "did not start: see its lines above; its arguments follow `--`");
 	struct link *link = link_open(&o->link, &why);
 
 	if (!link)
 		return fail("link", why);
-	bool ok = storm_run(&o->storm, link, &stop, result, &why);
-
-	if (ok)
-		storm_report(&o->storm, result, o->json);
-	else
-		fail("storm", why);
-	int code = !ok ? EXIT_START
-		   : result->failed > 0 || result->faults_as_expected < result->faults_sent
-			   ? EXIT_FAILED
-			   : 0;
+	int code = storm(o, link);
 
 	link_close(link);
 	if (!o->link.socket)
 		net_eal_cleanup();
 	fleet_close(fleet);
-	free(result->timeline);
-	free(result);
+	if (hostile)
+		fleet_close(hostile);
 	return code;
 }
 
@@ -459,6 +530,7 @@ int main(int argc, char **argv)
 		NULL};
 	struct options o = {
 		.storm = {.burst = 1,
+			  .cycles = 1,
 			  .n_ans = 1,
 			  .t3510_s = 2,
 			  .an_wait_s = 4,

@@ -40,6 +40,21 @@ static size_t response_of_another(struct storm *s, struct attach *a, uint8_t *ou
 	return n;
 }
 
+/* Step 5 of a device whose EUM and CI nobody here knows, with its own chain. */
+static size_t response_of_a_stranger(struct storm *s, const struct attach *a, uint8_t *out,
+				     size_t size)
+{
+	struct span eum = s->world.cert_eum, subca = s->world.cert_subca;
+
+	s->world.cert_eum = fleet_cert_eum(s->config->hostile_fleet);
+	s->world.cert_subca = fleet_cert_subca(s->config->hostile_fleet);
+	size_t n = device_build_authentication_response(&s->world, &a->device, out, size);
+
+	s->world.cert_eum = eum;
+	s->world.cert_subca = subca;
+	return n;
+}
+
 /* Of the right form, under keys that are not there yet. */
 static void send_early_smc_complete(struct storm *s, const struct attach *a)
 {
@@ -92,6 +107,8 @@ void misbehave_send(struct storm *s, struct attach *a, const uint8_t *nas, size_
 			send_early_smc_complete(s, a);
 		if (a->fault == FAULT_CERT_CHANGED)
 			n = response_of_another(s, a, copy, sizeof(copy));
+		if (a->fault == FAULT_STRANGER)
+			n = response_of_a_stranger(s, a, copy, sizeof(copy));
 		if (a->fault == FAULT_PK_UE && a->device.cause == WIRE_CAUSE_NONE) {
 			a->device.cause =
 				WIRE_CAUSE_PK_UE; /* once: a repetition is the same octets */

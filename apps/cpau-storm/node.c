@@ -215,6 +215,8 @@ static void on_record(struct storm *s, unsigned int an, unsigned int port,
 		return;
 	case WIRE_RELEASE_COMMAND:
 		answer_for_the_gone(s, an, port, r);
+		if (a->device.state == DEVICE_DETACHING) /* DETACH ACCEPT was lost */
+			attach_on_detached(s, a);
 		return;
 	default:
 		return;

@@ -40,7 +40,7 @@ static bool generator_limits(const struct storm_config *c, const struct storm_re
 
 static double per_second(const struct storm_result *r)
 {
-	return r->seconds > 0 ? (double)r->attached / r->seconds : 0;
+	return r->seconds > 0 ? (double)r->attaches / r->seconds : 0;
 }
 
 static json_t *latency(const struct hist *h)
@@ -131,6 +131,13 @@ static void report_extras(json_t *j, const struct storm_config *c, const struct 
 	}
 	if (r->timeline)
 		json_object_set_new(j, "timeline", timeline_json(r->timeline));
+	if (c->cycles > 1)
+		json_object_set_new(j, "cycles",
+				    json_pack("{s:I,s:I}", "attaches", (json_int_t)r->attaches,
+					      "detaches", (json_int_t)r->detaches));
+	if (c->junk_rate > 0)
+		json_object_set_new(j, "junk",
+				    json_pack("{s:I}", "sent", (json_int_t)r->junk_sent));
 	if (c->prepare)
 		json_object_set_new(j, "prepare_s", json_real(r->prepare_s));
 }
@@ -235,6 +242,11 @@ static void report_text(const struct storm_config *c, const struct storm_result 
 		printf("attempts of a UE: %.2f on average, at most %llu\n",
 		       (double)r->attempts / (double)r->started,
 		       (unsigned long long)r->attempts_max);
+	if (c->cycles > 1)
+		printf("cycles: %llu attaches, %llu detaches\n", (unsigned long long)r->attaches,
+		       (unsigned long long)r->detaches);
+	if (c->junk_rate > 0)
+		printf("junk: %llu datagrams\n", (unsigned long long)r->junk_sent);
 	for (unsigned int f = 0; f < FAULT_N; f++)
 		if (r->fault_sent[f] > 0)
 			printf("fault %-20s %6llu sent, %6llu as expected  (%s)\n",

@@ -65,7 +65,7 @@ static struct timeline_totals totals(const struct storm *s)
 	const struct storm_result *r = s->result;
 
 	return (struct timeline_totals){.started = r->started - r->faults_sent,
-					.attached = r->attached,
+					.attached = r->attaches,
 					.refused = r->refused_with_back_off,
 					.shed_by_an = r->shed_by_an,
 					.failed = r->failed};
@@ -155,6 +155,7 @@ static void loop(struct storm *s, volatile int *stop)
 		bool busy = receive(s);
 
 		busy |= let_arrive(s);
+		junk_send_due(s);
 		device_flush(&s->world);
 		attach_scan_timers(s);
 		device_flush(&s->world);

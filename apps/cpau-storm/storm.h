@@ -41,6 +41,7 @@ enum fault {
 	FAULT_CERT_CHANGED,
 	FAULT_BAD_SIG2,
 	FAULT_PK_UE,
+	FAULT_STRANGER,
 	FAULT_REPLAYED_RESPONSE,
 	FAULT_SMC_COMPLETE_EARLY,
 	FAULT_ATTACH_COMPLETE_EARLY,
@@ -58,6 +59,13 @@ struct fault_definition {
 };
 extern const struct fault_definition fault_definitions[FAULT_N];
 
+/* What comes beside the UEs. */
+enum junk_kind {
+	JUNK_UNKNOWN_AN, /* from an address that is no access node's */
+	JUNK_MALFORMED,	 /* from an access node: random octets, and records without their end */
+	JUNK_KINDS,
+};
+
 /* The steps whose latency is reported, each from the intended send time of the ATTACH REQUEST. */
 enum storm_step { STEP_AUTHENTICATION, STEP_SECURITY_MODE, STEP_ACCEPT, STEP_ALL, STEP_N };
 
@@ -71,13 +79,15 @@ enum { STORM_PHASES_MAX = 32 };
 
 struct storm_config {
 	const struct fleet *fleet;
-	uint64_t ues; /* UEs that attach */
-	double rate;  /* per second; 0: as fast as max_in_flight lets them */
+	const struct fleet *hostile_fleet; /* FAULT_STRANGER's devices; NULL: none */
+	uint64_t ues;			   /* UEs that attach */
+	double rate;			   /* per second; 0: as fast as max_in_flight lets them */
 	struct storm_phase phases[STORM_PHASES_MAX];
 	unsigned int n_phases; /* 0: rate and duration_s say it */
 	uint64_t burst;	       /* arrivals that come together */
 	bool prepare;	       /* step 1 of all UEs is made before the storm begins */
 	double duration_s;     /* no UE starts after this; 0: no end */
+	unsigned int cycles;   /* attaches of a UE, with detaches in between */
 	double patience_s;     /* a UE that gets no further for this long has failed */
 	unsigned int n_ans;
 	uint8_t an_key[32];
@@ -93,6 +103,8 @@ struct storm_config {
 	uint8_t capability[2];
 	const char *backend;
 	double fault_share[FAULT_N];
+	double junk_rate;	 /* datagrams a second that no access node would send */
+	unsigned int junk_kinds; /* bits by enum junk_kind */
 	uint64_t seed;
 	bool progress;
 };
@@ -113,6 +125,8 @@ struct storm_result {
 	uint64_t started, attached, failed, refused_with_back_off, retransmissions;
 	uint64_t shed_by_an;		 /* refused by the AN itself, because of OVERLOAD START */
 	uint64_t attempts, attempts_max; /* ATTACH REQUESTs begun: in all, and by one UE */
+	uint64_t attaches, detaches;	 /* of well-behaved UEs, over all cycles */
+	uint64_t junk_sent;
 	uint64_t kgnb_mismatches;
 	uint64_t failed_by_cause[WIRE_CAUSE_LIMIT];
 	uint64_t faults_sent, faults_as_expected;

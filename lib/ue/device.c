@@ -19,8 +19,8 @@ enum {
 const char *device_state_name(enum device_state state)
 {
 	static const char *const names[DEVICE_STATE_N] = {
-		"idle",	      "attaching", "authenticating", "secured",
-		"registered", "attached",  "rejected",	     "refused-network",
+		"idle",	    "attaching", "authenticating", "secured",  "registered",
+		"attached", "detaching", "detached",	   "rejected", "refused-network",
 	};
 
 	return state < DEVICE_STATE_N ? names[state] : "?";
@@ -618,6 +618,24 @@ static void on_transport(struct device *d, const struct wire_message *m)
 	}
 }
 
+/* ---------------------------------------------------------------- the end */
+
+static void send_detach_request(struct device_world *w, struct device *d)
+{
+	struct wire_message m;
+
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_DETACH_REQUEST);
+	send_secured(w, d, &m);
+}
+
+void device_detach(struct device_world *w, struct device *d)
+{
+	if (d->state != DEVICE_ATTACHED)
+		return;
+	d->state = DEVICE_DETACHING;
+	send_detach_request(w, d);
+}
+
 /* ---------------------------------------------------------------- dispatch */
 
 static void on_reject(struct device *d, const struct wire_message *m)
@@ -674,6 +692,10 @@ static void on_secured(struct device_world *w, struct device *d, struct span nas
 	case WIRE_NAS_ATTACH_REJECT:
 		on_reject(d, &m);
 		return;
+	case WIRE_NAS_DETACH_ACCEPT:
+		if (d->state == DEVICE_DETACHING)
+			d->state = DEVICE_DETACHED;
+		return;
 	default:
 		return;
 	}
@@ -706,6 +728,9 @@ void device_timer(struct device_world *w, struct device *d)
 		return;
 	case DEVICE_REGISTERED:
 		send_session_request(w, d);
+		return;
+	case DEVICE_DETACHING:
+		send_detach_request(w, d);
 		return;
 	default:
 		return;

@@ -22,11 +22,13 @@
 /* States in the order of the procedure. */
 enum device_state {
 	DEVICE_IDLE,
-	DEVICE_ATTACHING,	/* ATTACH REQUEST sent */
-	DEVICE_AUTHENTICATING,	/* AUTHENTICATION RESPONSE sent */
-	DEVICE_SECURED,		/* SECURITY MODE COMPLETE sent */
-	DEVICE_REGISTERED,	/* ATTACH COMPLETE and the session request sent */
-	DEVICE_ATTACHED,	/* the session is there: steps 1 to 8 done */
+	DEVICE_ATTACHING,      /* ATTACH REQUEST sent */
+	DEVICE_AUTHENTICATING, /* AUTHENTICATION RESPONSE sent */
+	DEVICE_SECURED,	       /* SECURITY MODE COMPLETE sent */
+	DEVICE_REGISTERED,     /* ATTACH COMPLETE and the session request sent */
+	DEVICE_ATTACHED,       /* the session is there: steps 1 to 8 done */
+	DEVICE_DETACHING,      /* DETACH REQUEST sent */
+	DEVICE_DETACHED,
 	DEVICE_REJECTED,	/* by the network: device.cause, device.back_off_s */
 	DEVICE_REFUSED_NETWORK, /* by the UE: device.cause */
 	DEVICE_STATE_N,
@@ -129,8 +131,11 @@ void device_start_ready(struct device_world *w, struct device *d, const struct d
 void device_handle(struct device_world *w, struct device *d, struct span nas);
 /* Does the tasks that wait. A device must not go away before. */
 void device_flush(struct device_world *w);
+/* Sends DETACH REQUEST; DETACH ACCEPT ends it, and device_start begins anew. Attached devices only.
+ */
+void device_detach(struct device_world *w, struct device *d);
 /* The timer of the state has expired: T3510 repeats the ATTACH REQUEST as it was, T3580 the session
- * request. In other states it is the network that repeats. */
+ * request, T3521 the DETACH REQUEST. In other states it is the network that repeats. */
 void device_timer(struct device_world *w, struct device *d);
 /* Whether the AN was given this UE's K_gNB. */
 bool device_check_kgnb(const struct device *d, const uint8_t k_gnb[SEC_KEY_SIZE]);
