@@ -61,7 +61,8 @@ expect steady 'r["attached"] == r["started"] == 500 and r["failed"] == 0 and r["
 	r["rounds"] == 2 and r["spread"]["p50_us"][0] <= r["p50_us"] <= r["spread"]["p50_us"][1]'
 cp -r "$TRIAL/steady" "$TRIAL/earlier"
 bench steady --rounds 2
-"$ROOT/bench/compare" "$TRIAL/earlier" "$TRIAL/steady/result.json" | grep -q '^p50_us .* to ' || die "compare: no spread"
+"$ROOT/bench/compare" "$TRIAL/earlier" "$TRIAL/steady/result.json" >"$TRIAL/compared"
+grep -q '^p50_us .* to ' "$TRIAL/compared" || die "compare: no spread"
 "$ROOT/bench/compare" "$TRIAL/earlier" "$TRIAL/steady" --json | python3 -c 'import json, sys
 c = json.load(sys.stdin)
 row = {f["figure"]: f for f in c["figures"]}["offered"]
