@@ -403,22 +403,23 @@ overload_is_refused_and_everybody_attaches_in_the_end() {
 	expect 'r["attached"] == 3000 and r["shed_by_an"] == 0 and r["attempts"]["mean"] > 1.2'
 }
 
-# kernel_sockets DEVICE-ARGUMENTS [STAGES...]: UEs over UDP sockets of the kernel, in a namespace, cpau on the other
-# end of a veth pair. STAGES of each lcore; the default is all on one.
-kernel_sockets() {
-	local ns=cpau-$$ arguments=$1 lcores='' cpu=$AU_CPU
+# veth DEVICE-ARGUMENTS [STAGES...]: cpau's configuration for one end of a veth pair, whose other end, cpau-v1, is in the
+# namespace NS. STAGES of each lcore; the default is all on one. Fails where there are no namespaces.
+veth() {
+	local arguments=$1 lcores='' cpu=$AU_CPU
+	NS=cpau-$$
 	shift
-	if ! ip netns add "$ns" 2>/dev/null || ! ip netns exec "$ns" true 2>/dev/null; then
+	if ! ip netns add "$NS" 2>/dev/null || ! ip netns exec "$NS" true 2>/dev/null; then
 		echo "SKIPPED: no network namespaces here"
-		return 0
+		return 1
 	fi
 	fresh_credentials
-	pki fleet --dir "$WORK/credentials" --count 40 --out "$WORK/p256b.fleet"
-	ip link add "cpau-v0" type veth peer name "cpau-v1" netns "$ns"
+	pki fleet --dir "$WORK/credentials" --count 400 --out "$WORK/p256b.fleet"
+	ip link add "cpau-v0" type veth peer name "cpau-v1" netns "$NS"
 	ip link set "cpau-v0" up
-	ip netns exec "$ns" sh -c 'ip addr add 192.0.2.100/24 dev cpau-v1 && ip link set cpau-v1 up && ip link set lo up'
+	ip netns exec "$NS" sh -c 'ip addr add 192.0.2.100/24 dev cpau-v1 && ip link set cpau-v1 up && ip link set lo up'
 	# The veth pair would leave UDP checksums to a NIC that is not there.
-	ip netns exec "$ns" ethtool -K cpau-v1 tx off >/dev/null
+	ip netns exec "$NS" ethtool -K cpau-v1 tx off >/dev/null
 	config
 	for stages in "${@:-worker, crypto, control}"; do
 		lcores="$lcores\\n  - {lcore: $cpu, stages: [$stages]}"
@@ -426,20 +427,48 @@ kernel_sockets() {
 	done
 	sed -i -e "s#device: net_memif0#device: net_af_packet0#" -e "s#^  - {lcore: .*##; s#^lcores:#lcores:$lcores#" \
 		-e "s#vdev: .*#vdev: \"net_af_packet0,iface=cpau-v0$arguments\"#" "$WORK/cpau.yaml"
+}
+
+# kernel_sockets DEVICE-ARGUMENTS [STAGES...]: UEs over UDP sockets of the kernel, cpau as veth says.
+kernel_sockets() {
+	veth "$@" || return 0
 	start_cpau --json
-	ip netns exec "$ns" ping -c 1 -W 2 192.0.2.1 >"$WORK/ping" 2>&1 || true
+	ip netns exec "$NS" ping -c 1 -W 2 192.0.2.1 >"$WORK/ping" 2>&1 || true
 	STATUS=0
-	ip netns exec "$ns" "$BUILD/apps/cpau-storm/cpau-storm" --socket --fleet "$WORK/p256b.fleet" \
-		--an-key "$WORK/an.key" --local 192.0.2.100 --peer 192.0.2.1 --in-flight 4 --json \
+	ip netns exec "$NS" "$BUILD/apps/cpau-storm/cpau-storm" --socket --fleet "$WORK/p256b.fleet" \
+		--an-key "$WORK/an.key" --local 192.0.2.100 --peer 192.0.2.1 --ues 40 --in-flight 4 --json \
 		>"$WORK/report" 2>"$WORK/storm.log" || STATUS=$?
 	stop_cpau
-	ip netns del "$ns"
+	ip netns del "$NS"
 	[ "$STATUS" -eq 0 ] || { cat "$WORK/storm.log" >&2; tail "$WORK/cpau.log" >&2; die "no attach over kernel sockets"; }
 	REPORT=$(tail -n 1 "$WORK/report") SUMMARY=$(tail -n 1 "$WORK/cpau.out")
 	expect 'r["attached"] == 40 and r["failed"] == 0'
 }
 
 kernel_sockets_attach() { kernel_sockets ''; }
+
+# What --write-pcap wrote is a load for anybody's generator: every request is answered, the honest with step 3, the others
+# with their cause.
+a_replayed_capture_is_answered() {
+	veth '' || return 0
+	# UEs that do not answer are half-open for as long as the test takes.
+	printf '%s\n' 'timers: {t3560: 60s, shutdown: 100ms, queue-delay: 1s}' >>"$WORK/cpau.yaml"
+	"$BUILD/apps/cpau-storm/cpau-storm" --fleet "$WORK/p256b.fleet" --local 192.0.2.100 --peer 192.0.2.1 --an 4 \
+		--ues 400 --rate 1000 --fault bad-sig1=10%,cert-malformed=10% --write-pcap "$WORK/load.pcap" \
+		--peer-mac "$(cat /sys/class/net/cpau-v0/address)" --json >"$WORK/report"
+	start_cpau --json
+	ip netns exec "$NS" tcpreplay -q -i cpau-v1 "$WORK/load.pcap" >"$WORK/tcpreplay.log" 2>&1 ||
+		{ cat "$WORK/tcpreplay.log" >&2; die "tcpreplay failed"; }
+	sleep 1
+	stop_cpau
+	ip netns del "$NS"
+	REPORT=$(tail -n 1 "$WORK/report") SUMMARY=$(tail -n 1 "$WORK/cpau.out")
+	expect 'r["requests"] == 400 == events["attach-requests"] and r["frames"] == 404 == events["datagrams"]'
+	# who has step 3 is half-open until cpau stops
+	expect 'causes == {"cert-malformed": bad["cert-malformed"], "signature-ue1": bad["bad-sig1"], "shutting-down": 400 - sum(bad.values())}' \
+		'bad = r["faults"]'
+	expect 'events["refused"] == 400 and events["crypto-jobs"] == 400 - r["faults"]["cert-malformed"] and events["tx-datagrams"] > 400'
+}
 
 # Two of each stage, two queues, UEs spread over two shards by their EIDs.
 several_control_stages_share_the_ues() {
@@ -468,7 +497,7 @@ SCENARIOS=(honest_ues_attach brainpool_ues_attach every_algorithm_is_spoken ever
 	chains_that_break_above_the_euicc_are_refused another_ci_is_unknown
 	a_full_table_refuses_and_loses_nothing credentials_reload_under_load gsma_test_chains_attach
 	multiples_may_run_out overload_is_refused_and_everybody_attaches_in_the_end
-	a_peer_that_is_killed_takes_nobody_along kernel_sockets_attach
+	a_peer_that_is_killed_takes_nobody_along kernel_sockets_attach a_replayed_capture_is_answered
 	several_control_stages_share_the_ues ipv6_in_a_vlan_is_spoken)
 [ $# -gt 0 ] && SCENARIOS=("$@")
 

@@ -470,6 +470,34 @@ Test(ue, the_attach_request_is_signed_over_rand_ue_and_eid)
 	cr_assert(span_equal(m.ie[WIRE_IE_CI_PKID_LIST], world.ci.ski));
 }
 
+Test(ue, requests_made_in_advance_are_fresh_signed_and_attach)
+{
+	struct device devices[3] = {ue, ue, ue};
+	struct device_ready ready[3];
+	struct wire_message m;
+	struct request q;
+	uint8_t data[32];
+
+	world.batch = DEVICE_BATCH;
+	cr_assert(device_make_ready(&world, devices, ready, 3));
+	for (unsigned int i = 0; i < 3; i++) {
+		memcpy(data, ready[i].rand_ue, 16);
+		memcpy(data + 16, net.eid, 16);
+		cr_expect(signature_holds(&net.euicc, data, 32, ready[i].ue_signature1));
+		cr_expect_neq(memcmp(ready[i].rand_ue, ready[(i + 1) % 3].rand_ue, 16), 0);
+	}
+	device_start_ready(&world, &ue, &ready[1]);
+	cr_assert_eq(sent_n, 1, "nothing waits for a flush");
+	cr_assert_not(ue.waiting);
+	cr_assert_eq(wire_nas_decode(&m, last()), WIRE_CAUSE_NONE);
+	cr_expect_eq(memcmp(m.ie[WIRE_IE_RAND_UE].p, ready[1].rand_ue, 16), 0);
+	cr_expect_eq(memcmp(m.ie[WIRE_IE_UE_SIGNATURE1].p, ready[1].ue_signature1, 64), 0);
+	make_request(&q);
+	give_request(&q);
+	device_flush(&world);
+	cr_expect_eq(ue.state, DEVICE_AUTHENTICATING);
+}
+
 Test(ue, the_response_is_signed_over_rand_au_and_pk_ue)
 {
 	struct wire_message m;
@@ -500,6 +528,42 @@ Test(ue, a_whole_attach_ends_in_attached_with_the_kgnb_of_the_an)
 	cr_assert_eq(ue.ipv4, 0x0a000007);
 	cr_assert_eq(ue.dns, 0x0a000001);
 	cr_assert_eq(ue.smdp, 0x0a000002);
+}
+
+static void give_detach_accept(void)
+{
+	struct wire_message m;
+	uint8_t nas[64];
+
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_DETACH_ACCEPT);
+	give(nas, protect(SEC_HDR_INTEGRITY_CIPHERED, &m, nas, sizeof(nas)));
+}
+
+Test(ue, detach_is_repeated_until_it_is_accepted_and_a_new_run_is_fresh)
+{
+	uint8_t rand_ue[16];
+
+	run_to_secured();
+	give_accept();
+	device_detach(&world, &ue);
+	cr_assert_eq(ue.state, DEVICE_REGISTERED, "there is nothing to detach from yet");
+	give_session(1);
+	give_detach_accept();
+	cr_assert_eq(ue.state, DEVICE_ATTACHED, "nobody asked for it");
+	uplink_type(sent_n - 2);
+	uplink_type(sent_n - 1);
+	device_detach(&world, &ue);
+	cr_assert_eq(ue.state, DEVICE_DETACHING);
+	device_timer(&world, &ue);
+	cr_assert_eq(uplink_type(sent_n - 2), WIRE_NAS_DETACH_REQUEST);
+	cr_assert_eq(uplink_type(sent_n - 1), WIRE_NAS_DETACH_REQUEST);
+	give_detach_accept();
+	cr_assert_eq(ue.state, DEVICE_DETACHED);
+	memcpy(rand_ue, ue.rand_ue, 16);
+	sent_n = 0;
+	net.downlink = net.uplink_next = 0;
+	run_to_secured();
+	cr_assert_neq(memcmp(rand_ue, ue.rand_ue, 16), 0);
 }
 
 Test(ue, every_algorithm_pair_that_was_offered_works)

@@ -202,6 +202,11 @@ static size_t spoil_request(enum fault fault, uint8_t *nas, size_t n, size_t siz
 	}
 }
 
+bool fault_is_of_step1(enum fault fault)
+{
+	return fault >= FAULT_TRUNCATED && fault <= FAULT_NO_ALGORITHM;
+}
+
 size_t fault_spoil(enum fault fault, uint8_t *nas, size_t n, size_t size)
 {
 	if (n < 4 || nas[1] != 0)

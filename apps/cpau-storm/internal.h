@@ -108,7 +108,9 @@ static inline uint64_t after(const struct storm *s, double seconds)
 
 /* ---- node.c: the access nodes ---- */
 
-/* AN SETUP, repeated until every AN has its answer. */
+/* AN SETUP REQUESTs of those that have no answer yet. */
+void node_send_setups(struct storm *s);
+/* The same, repeated until every AN has its answer. */
 bool node_set_up(struct storm *s, volatile int *stop);
 void node_send_record(struct storm *s, unsigned int an, unsigned int port,
 		      const struct wire_record *record);

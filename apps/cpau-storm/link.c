@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "link.h"
+#include "pcap.h"
 
 enum { HELD_MAX = 4096, HOLD_NS = 5000000 };
 
@@ -19,7 +20,8 @@ struct link {
 	struct link_config config;
 	struct link_transport transport;
 	uint64_t random, now;
-	FILE *pcap;
+	struct pcap *capture;
+	uint64_t sent;
 	unsigned int n_held;
 	struct held *held[HELD_MAX];
 	link_receive receive;
@@ -35,67 +37,32 @@ static bool chance(struct link *l, double share)
 	return (double)((l->random * UINT64_C(0x2545f4914f6cdd1d)) >> 11) * 0x1p-53 < share;
 }
 
-/* ---------------------------------------------------------------- captures */
-
-static void put16(FILE *f, unsigned int v)
-{
-	fputc((int)(v >> 8 & 0xff), f);
-	fputc((int)(v & 0xff), f);
-}
-
-/* Classic pcap of raw IP packets (LINKTYPE_RAW): a datagram is written whole, not in fragments. */
-static void capture_open(struct link *l)
-{
-	const struct {
-		uint32_t magic;
-		uint16_t major, minor;
-		uint32_t zone, accuracy, snap, network;
-	} header = {0xa1b2c3d4, 2, 4, 0, 0, 65535, 101};
-
-	fwrite(&header, sizeof(header), 1, l->pcap);
-}
-
 static void capture(struct link *l, bool outbound, unsigned int an, unsigned int port,
 		    const uint8_t *data, size_t n)
 {
 	struct net_addr local;
 	struct timespec ts;
-	bool v6 = l->config.local.family == 6;
-	size_t header = v6 ? 40 : 20;
-	unsigned int ports[2] = {LINK_FIRST_PORT + port, l->config.peer_port};
+	uint16_t local_port = (uint16_t)(LINK_FIRST_PORT + port);
 
-	if (!l->pcap)
+	if (!l->capture)
 		return;
 	net_addr_add(&l->config.local, an, &local);
 	clock_gettime(CLOCK_REALTIME, &ts);
-	uint32_t record[4] = {(uint32_t)ts.tv_sec, (uint32_t)(ts.tv_nsec / 1000),
-			      (uint32_t)(header + 8 + n), (uint32_t)(header + 8 + n)};
-	const uint8_t *from = outbound ? local.a : l->config.peer.a;
-	const uint8_t *to = outbound ? l->config.peer.a : local.a;
+	struct pcap_datagram d = {.unix_ns = (uint64_t)ts.tv_sec * UINT64_C(1000000000) +
+					     (uint64_t)ts.tv_nsec,
+				  .from = &local,
+				  .to = &l->config.peer,
+				  .from_port = local_port,
+				  .to_port = l->config.peer_port,
+				  .payload = span_make(data, n)};
 
-	fwrite(record, sizeof(record), 1, l->pcap);
-	if (v6) {
-		put16(l->pcap, 0x6000);
-		put16(l->pcap, 0);
-		put16(l->pcap, (unsigned int)(8 + n));
-		put16(l->pcap, 17 << 8 | 64);
-		fwrite(from, 16, 1, l->pcap);
-		fwrite(to, 16, 1, l->pcap);
-	} else {
-		put16(l->pcap, 0x4500);
-		put16(l->pcap, (unsigned int)(header + 8 + n));
-		put16(l->pcap, 0);
-		put16(l->pcap, 0);
-		put16(l->pcap, 64 << 8 | 17);
-		put16(l->pcap, 0);
-		fwrite(from, 4, 1, l->pcap);
-		fwrite(to, 4, 1, l->pcap);
+	if (!outbound) {
+		d.from = &l->config.peer;
+		d.to = &local;
+		d.from_port = l->config.peer_port;
+		d.to_port = local_port;
 	}
-	put16(l->pcap, ports[!outbound]);
-	put16(l->pcap, ports[outbound]);
-	put16(l->pcap, (unsigned int)(8 + n));
-	put16(l->pcap, 0);
-	fwrite(data, n, 1, l->pcap);
+	pcap_write(l->capture, &d);
 }
 
 /* ---------------------------------------------------------------- both directions */
@@ -104,6 +71,7 @@ static void deliver(struct link *l, bool outbound, unsigned int an, unsigned int
 		    const uint8_t *data, size_t n)
 {
 	capture(l, outbound, an, port, data, n);
+	l->sent += outbound;
 	if (outbound)
 		l->transport.send(l->transport.arg, an, port, data, n);
 	else
@@ -175,6 +143,17 @@ bool link_can_forge(const struct link *l)
 	return l->transport.send_from != NULL;
 }
 
+void link_set_time(struct link *l, uint64_t unix_ns)
+{
+	if (l->transport.set_time)
+		l->transport.set_time(l->transport.arg, unix_ns);
+}
+
+uint64_t link_sent(const struct link *l)
+{
+	return l->sent;
+}
+
 uint8_t link_family(const struct link *l)
 {
 	return l->config.local.family;
@@ -206,30 +185,30 @@ struct link *link_open(const struct link_config *config, const char **why)
 	l->random = config->seed * 2 + 1;
 	if (config->capture) {
 		*why = "the capture file cannot be written";
-		l->pcap = fopen(config->capture, "wb");
-		if (!l->pcap) {
+		l->capture = pcap_create(config->capture, &(struct pcap_config){0});
+		if (!l->capture) {
 			free(l);
 			return NULL;
 		}
-		capture_open(l);
 	}
-	if (config->socket ? link_socket_open(config, &l->transport, why)
-			   : link_dpdk_open(config, &l->transport, why))
+	if (config->file     ? link_file_open(config, &l->transport, why)
+	    : config->socket ? link_socket_open(config, &l->transport, why)
+			     : link_dpdk_open(config, &l->transport, why))
 		return l;
-	if (l->pcap)
-		fclose(l->pcap);
+	pcap_close(l->capture);
 	free(l);
 	return NULL;
 }
 
-void link_close(struct link *l)
+bool link_close(struct link *l)
 {
 	if (!l)
-		return;
-	l->transport.close(l->transport.arg);
+		return true;
+	bool ok = l->transport.close(l->transport.arg);
+
 	for (unsigned int i = 0; i < l->n_held; i++)
 		free(l->held[i]);
-	if (l->pcap)
-		fclose(l->pcap);
+	ok = pcap_close(l->capture) && ok;
 	free(l);
+	return ok;
 }

@@ -16,6 +16,8 @@ enum { LINK_PORTS = 16 /* UDP source ports an AN: entropy for RSS */, LINK_FIRST
 
 struct link_config {
 	bool socket;	       /* kernel sockets instead of a DPDK port */
+	const char *file;      /* pcap file instead of both: what is sent is written there */
+	uint8_t peer_mac[6];   /* in it */
 	const char *device;    /* ethdev name */
 	struct net_addr local; /* of the first AN; the others follow */
 	unsigned int n_ans;
@@ -40,19 +42,26 @@ struct link_transport {
 					     const uint8_t *data, size_t n),
 			     void *to);
 	void (*flush)(void *arg);
-	void (*close)(void *arg);
+	/* When what is sent next is sent. NULL: when it is. */
+	void (*set_time)(void *arg, uint64_t unix_ns);
+	bool (*close)(void *arg); /* false: a file is not complete */
 	void *arg;
 };
 
 /* false: *why is a sentence. The DPDK one waits for link and for the peer's MAC. */
 bool link_dpdk_open(const struct link_config *config, struct link_transport *t, const char **why);
+bool link_file_open(const struct link_config *config, struct link_transport *t, const char **why);
 bool link_socket_open(const struct link_config *config, struct link_transport *t, const char **why);
 
 struct link;
 typedef void (*link_receive)(void *arg, unsigned int an, unsigned int port, const uint8_t *data,
 			     size_t n);
 struct link *link_open(const struct link_config *config, const char **why);
-void link_close(struct link *l);
+/* False: a file that was to be written is not complete. */
+bool link_close(struct link *l);
+/* Of what is written to a file, the time. */
+void link_set_time(struct link *l, uint64_t unix_ns);
+uint64_t link_sent(const struct link *l); /* datagrams of access nodes */
 /* From an address that is no AN's, unimpaired; only where link_can_forge. */
 void link_send_from(struct link *l, const struct net_addr *from, unsigned int port,
 		    const uint8_t *data, size_t n);

@@ -103,7 +103,7 @@ static void dpdk_flush(void *arg)
 		net_tx_flush(&d->tx);
 }
 
-static void dpdk_close(void *arg)
+static bool dpdk_close(void *arg)
 {
 	struct link_dpdk *d = arg;
 
@@ -114,6 +114,7 @@ static void dpdk_close(void *arg)
 	net_gate_leave(d->gate, rte_lcore_id());
 	net_gate_destroy(d->gate);
 	free(d);
+	return true;
 }
 
 static void drop(void *to, unsigned int an, unsigned int port, const uint8_t *data, size_t n)
@@ -235,7 +236,11 @@ bool link_dpdk_open(const struct link_config *config, struct link_transport *t, 
 		dpdk_close(d);
 		return false;
 	}
-	*t = (struct link_transport){dpdk_send,	 dpdk_send_from, dpdk_poll,
-				     dpdk_flush, dpdk_close,	 d};
+	*t = (struct link_transport){.send = dpdk_send,
+				     .send_from = dpdk_send_from,
+				     .poll = dpdk_poll,
+				     .flush = dpdk_flush,
+				     .close = dpdk_close,
+				     .arg = d};
 	return true;
 }

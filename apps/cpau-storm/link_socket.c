@@ -73,7 +73,7 @@ static void socket_flush(void *arg)
 	(void)arg;
 }
 
-static void socket_close(void *arg)
+static bool socket_close(void *arg)
 {
 	struct link_socket *s = arg;
 
@@ -81,6 +81,7 @@ static void socket_close(void *arg)
 		close(s->fds[i]);
 	close(s->epoll);
 	free(s);
+	return true;
 }
 
 bool link_socket_open(const struct link_config *config, struct link_transport *t, const char **why)

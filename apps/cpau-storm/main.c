@@ -18,7 +18,7 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_START = 3, IN_FLIGHT_MAX = 1 << 20 
 
 struct options {
 	const char *fleet, *hostile_fleet, *local, *peer, *gateway, *an_key;
-	bool json;
+	bool json, has_mac;
 	double timeline_ms;
 	int eal_argc; /* after "--" */
 	char **eal_argv;
@@ -55,6 +55,8 @@ enum {
 	OPT_AN_WAIT,
 	OPT_DEAF,
 	OPT_CAPTURE,
+	OPT_WRITE_PCAP,
+	OPT_PEER_MAC,
 	OPT_BACKEND,
 	OPT_NIA,
 	OPT_NEA,
@@ -125,6 +127,12 @@ static const struct argp_option argp_options[] = {
 	{"socket", OPT_SOCKET, NULL, 0, "use the kernel's UDP sockets instead of a DPDK port", 3},
 	{"no-batch", OPT_NO_BATCH, NULL, 0, "one record a datagram", 3},
 	{"capture", OPT_CAPTURE, "FILE", 0, "write the link's datagrams to a pcap file", 4},
+	{"write-pcap", OPT_WRITE_PCAP, "FILE", 0,
+	 "no authenticator and no port: write AN SETUP REQUESTs and then ATTACH REQUESTs at their "
+	 "times by --rate or --phase to a pcap file, one Ethernet frame a request, for tcpreplay "
+	 "and the like. Of faults, those of step 1",
+	 4},
+	{"peer-mac", OPT_PEER_MAC, "MAC", 0, "of the authenticator, in --write-pcap's frames", 4},
 	{"backend", OPT_BACKEND, "NAME", 0, "crypto backend (default: auto)", 4},
 	{"no-chain-memo", OPT_NO_MEMO, NULL, 0,
 	 "verify Cert_AU's chain for every UE, not once for all", 4},
@@ -217,6 +225,29 @@ static void parse_junk(struct argp_state *state, struct storm_config *c, const c
 			c->junk_kinds = 1u << i;
 	if (end == text || c->junk_kinds == 0 || !(c->junk_rate > 0 && c->junk_rate <= 1e8))
 		argp_error(state, "--junk %s: RATE[:KIND], KIND unknown-an or malformed", text);
+}
+
+static void parse_mac(struct argp_state *state, const char *text, uint8_t mac[6])
+{
+	int n = 0;
+
+	if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2],
+		   &mac[3], &mac[4], &mac[5], &n) != 6 ||
+	    text[n] != '\0')
+		argp_error(state, "--peer-mac %s: not six octets as in 02:00:00:00:00:01", text);
+}
+
+/* What --write-pcap goes with. */
+static void check_write(struct argp_state *state, const struct options *o)
+{
+	const struct storm_config *c = &o->storm;
+
+	if (!o->has_mac || (c->rate <= 0 && c->n_phases == 0))
+		argp_error(state, "--write-pcap needs --peer-mac, and --rate or --phase");
+	for (unsigned int f = FAULT_NONE + 1; f < FAULT_N; f++)
+		if (c->fault_share[f] > 0 && !fault_is_of_step1((enum fault)f))
+			argp_error(state, "--write-pcap: the fault %s is not of step 1 alone",
+				   fault_definitions[f].name);
 }
 
 /* "1,2" -> bits 0x40 and 0x20: TS 24.501 9.11.3.54 */
@@ -345,6 +376,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_CAPTURE:
 		l->capture = arg;
 		return 0;
+	case OPT_WRITE_PCAP:
+		l->file = arg;
+		s->write_only = true;
+		s->batch = false;
+		return 0;
+	case OPT_PEER_MAC:
+		parse_mac(state, arg, l->peer_mac);
+		o->has_mac = true;
+		return 0;
 	case OPT_BACKEND:
 		s->backend = arg;
 		return 0;
@@ -365,8 +405,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->eal_argv = state->argv + state->next;
 		return 0;
 	case ARGP_KEY_END:
-		if (!o->fleet || !o->an_key || !o->local || !o->peer)
+		if (!o->fleet || !(o->an_key || l->file) || !o->local || !o->peer)
 			argp_error(state, "--fleet, --an-key, --local and --peer are required");
+		if (l->file)
+			check_write(state, o);
 		if (s->n_phases > 0 && (s->rate > 0 || s->duration_s > 0))
 			argp_error(state, "--phase goes without --rate and --duration");
 		if (!o->hostile_fleet != (s->fault_share[FAULT_STRANGER] <= 0))
@@ -428,7 +470,7 @@ static bool choose_ues(struct storm_config *c, uint64_t in_fleet)
 	} else if (c->ues == 0 || c->ues > in_fleet) {
 		c->ues = in_fleet;
 	}
-	if (c->max_in_flight == 0 && c->n_phases > 0)
+	if (c->write_only || (c->max_in_flight == 0 && c->n_phases > 0))
 		c->max_in_flight =
 			(unsigned int)(c->ues < IN_FLIGHT_MAX ? c->ues + !c->ues : IN_FLIGHT_MAX);
 	if (c->max_in_flight == 0)
@@ -455,7 +497,9 @@ static bool open_inputs(struct options *o, struct fleet **fleet, struct fleet **
 	if (!choose_ues(c, fleet_count(*fleet)))
 		return !fail("--phase", "more UEs than the fleet has: `cpau-pki fleet --count` "
 					"makes more, --ues lets fewer arrive");
-	if (!read_key(o->an_key, c->an_key))
+	if (c->write_only && c->ues > IN_FLIGHT_MAX)
+		return !fail("--write-pcap", "1048576 UEs at most; --ues lets fewer arrive");
+	if (o->an_key && !read_key(o->an_key, c->an_key))
 		return !fail(o->an_key, "cannot be read, or is not 64 hex digits");
 	if (!net_addr_parse(o->local, &o->link.local) || !net_addr_parse(o->peer, &o->link.peer) ||
 	    o->link.local.family != o->link.peer.family ||
@@ -482,13 +526,18 @@ static int storm(struct options *o, struct link *link)
 		storm_report(&o->storm, r, o->json);
 	else
 		fail("storm", why);
-	int code = !ok							     ? EXIT_START
-		   : r->failed > 0 || r->faults_as_expected < r->faults_sent ? EXIT_FAILED
-									     : 0;
+	bool as_wanted =
+		r->failed == 0 && (o->storm.write_only || r->faults_as_expected == r->faults_sent);
+	int code = !ok ? EXIT_START : as_wanted ? 0 : EXIT_FAILED;
 
 	free(r->timeline);
 	free(r);
 	return code;
+}
+
+static bool uses_eal(const struct options *o)
+{
+	return !o->link.socket && !o->link.file;
 }
 
 static int run(struct options *o)
@@ -498,7 +547,7 @@ static int run(struct options *o)
 
 	if (!open_inputs(o, &fleet, &hostile))
 		return EXIT_START;
-	if (!o->link.socket && !start_eal(o))
+	if (uses_eal(o) && !start_eal(o))
 		return fail("EAL", "did not start: see its lines above; its arguments follow `--`");
 	struct link *link = link_open(&o->link, &why);
 
@@ -506,8 +555,10 @@ static int run(struct options *o)
 		return fail("link", why);
 	int code = storm(o, link);
 
-	link_close(link);
-	if (!o->link.socket)
+	if (!link_close(link))
+		code = fail(o->link.file ? o->link.file : o->link.capture,
+			    "not written completely: is there room?");
+	if (uses_eal(o))
 		net_eal_cleanup();
 	fleet_close(fleet);
 	if (hostile)

@@ -238,29 +238,33 @@ void node_on_datagram(void *arg, unsigned int an, unsigned int port, const uint8
 
 /* ---------------------------------------------------------------- AN SETUP */
 
-/* AN SETUP, repeated until every AN has its answer. */
+void node_send_setups(struct storm *s)
+{
+	for (unsigned int an = 0; an < s->config->n_ans; an++) {
+		char name[32];
+		uint8_t payload[64];
+		struct wire_message m;
+
+		if (s->ans[an].ready)
+			continue;
+		int n = snprintf(name, sizeof(name), "storm-%u", an + 1);
+
+		wire_message_init(&m, 0, WIRE_AN_SETUP_REQUEST);
+		wire_set(&m, WIRE_IE_AN_NAME, name, (size_t)n);
+		node_send_record(
+			s, an, 0,
+			&(struct wire_record){
+				.type = WIRE_AN_SETUP_REQUEST,
+				.payload = span_make(payload,
+						     wire_encode(&m, payload, sizeof(payload)))});
+	}
+	node_flush(s);
+}
+
 bool node_set_up(struct storm *s, volatile int *stop)
 {
 	for (unsigned int try = 0; try < SETUP_TRIES && !*stop; try++) {
-		for (unsigned int an = 0; an < s->config->n_ans; an++) {
-			char name[32];
-			uint8_t payload[64];
-			struct wire_message m;
-
-			if (s->ans[an].ready)
-				continue;
-			int n = snprintf(name, sizeof(name), "storm-%u", an + 1);
-
-			wire_message_init(&m, 0, WIRE_AN_SETUP_REQUEST);
-			wire_set(&m, WIRE_IE_AN_NAME, name, (size_t)n);
-			node_send_record(s, an, 0,
-					 &(struct wire_record){
-						 .type = WIRE_AN_SETUP_REQUEST,
-						 .payload = span_make(
-							 payload, wire_encode(&m, payload,
-									      sizeof(payload)))});
-		}
-		node_flush(s);
+		node_send_setups(s);
 		uint64_t until = clock_ns() + SETUP_MS * MS;
 
 		while (clock_ns() < until && s->ans_ready < s->config->n_ans && !*stop)

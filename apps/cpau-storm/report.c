@@ -142,19 +142,24 @@ static void report_extras(json_t *j, const struct storm_config *c, const struct 
 		json_object_set_new(j, "prepare_s", json_real(r->prepare_s));
 }
 
+static json_t *faults_json(const struct storm_result *r)
+{
+	json_t *j = json_object();
+
+	for (unsigned int f = 0; f < FAULT_N; f++)
+		if (r->fault_sent[f] > 0)
+			set_count(j, fault_definitions[f].name, r->fault_sent[f]);
+	return j;
+}
+
 static void report_json(const struct storm_config *c, const struct storm_result *r)
 {
-	json_t *j = json_object(), *causes = json_object(), *steps = json_object(),
-	       *faults = json_object();
+	json_t *j = json_object(), *causes = json_object(), *steps = json_object();
 
 	for (unsigned int i = 0; i < WIRE_CAUSE_LIMIT; i++)
 		if (r->failed_by_cause[i] > 0)
 			json_object_set_new(causes, wire_cause_name(i),
 					    json_integer((json_int_t)r->failed_by_cause[i]));
-	for (unsigned int f = 0; f < FAULT_N; f++)
-		if (r->fault_sent[f] > 0)
-			json_object_set_new(faults, fault_definitions[f].name,
-					    json_integer((json_int_t)r->fault_sent[f]));
 	for (unsigned int i = 0; i < STEP_N; i++)
 		json_object_set_new(steps, step_names[i], latency(&r->steps[i]));
 	json_object_set_new(j, "started", json_integer((json_int_t)r->started));
@@ -186,7 +191,7 @@ static void report_json(const struct storm_config *c, const struct storm_result 
 	json_object_set_new(j, "faults",
 			    json_pack("{s:I,s:I,s:o}", "sent", (json_int_t)r->faults_sent,
 				      "as_expected", (json_int_t)r->faults_as_expected, "by_name",
-				      faults));
+				      faults_json(r)));
 	json_object_set_new(j, "generator_backend", json_string(r->backend));
 	report_extras(j, c, r);
 	json_dumpf(j, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
@@ -214,6 +219,16 @@ static void phases_text(const struct storm_config *c, const struct storm_result 
 			       ? "  the generator was the bottleneck"
 			       : "");
 	}
+}
+
+static void faults_text(const struct storm_result *r)
+{
+	for (unsigned int f = 0; f < FAULT_N; f++)
+		if (r->fault_sent[f] > 0)
+			printf("fault %-20s %6llu sent, %6llu as expected  (%s)\n",
+			       fault_definitions[f].name, (unsigned long long)r->fault_sent[f],
+			       (unsigned long long)r->fault_as_expected[f],
+			       fault_definitions[f].text);
 }
 
 static void report_text(const struct storm_config *c, const struct storm_result *r)
@@ -247,12 +262,7 @@ static void report_text(const struct storm_config *c, const struct storm_result 
 		       (unsigned long long)r->detaches);
 	if (c->junk_rate > 0)
 		printf("junk: %llu datagrams\n", (unsigned long long)r->junk_sent);
-	for (unsigned int f = 0; f < FAULT_N; f++)
-		if (r->fault_sent[f] > 0)
-			printf("fault %-20s %6llu sent, %6llu as expected  (%s)\n",
-			       fault_definitions[f].name, (unsigned long long)r->fault_sent[f],
-			       (unsigned long long)r->fault_as_expected[f],
-			       fault_definitions[f].text);
+	faults_text(r);
 	if (c->n_phases > 0)
 		phases_text(c, r);
 	printf("generator: core %.0f%% busy, at most %.1f ms behind its schedule, %.1f ms behind "
@@ -268,9 +278,33 @@ static void report_text(const struct storm_config *c, const struct storm_result 
 		       (unsigned long long)r->held_back);
 }
 
+static void report_written(const struct storm_config *c, const struct storm_result *r, bool json)
+{
+	json_t *j;
+
+	if (!json) {
+		printf("wrote %llu ATTACH REQUESTs of %u access nodes in %llu frames\n",
+		       (unsigned long long)r->started, c->n_ans, (unsigned long long)r->written);
+		for (unsigned int f = 0; f < FAULT_N; f++)
+			if (r->fault_sent[f] > 0)
+				printf("fault %-20s %6llu  (%s)\n", fault_definitions[f].name,
+				       (unsigned long long)r->fault_sent[f],
+				       fault_definitions[f].text);
+		return;
+	}
+	j = json_pack("{s:I,s:I,s:I,s:o}", "requests", (json_int_t)r->started, "access_nodes",
+		      (json_int_t)c->n_ans, "frames", (json_int_t)r->written, "faults",
+		      faults_json(r));
+	json_dumpf(j, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	putchar('\n');
+	json_decref(j);
+}
+
 void storm_report(const struct storm_config *config, const struct storm_result *r, bool json)
 {
-	if (json)
+	if (config->write_only)
+		report_written(config, r, json);
+	else if (json)
 		report_json(config, r);
 	else
 		report_text(config, r);

@@ -176,6 +176,34 @@ static void loop(struct storm *s, volatile int *stop)
 	s->result->seconds = (double)(s->last_completion - s->start) / 1e9;
 }
 
+/* Nobody answers: each request is sent at its time, and the UE forgotten. */
+static void on_written(void *arg, struct device *device, const uint8_t *nas, size_t n)
+{
+	struct storm *s = arg;
+
+	link_set_time(s->link, ((struct attach *)device)->intended);
+	on_uplink(arg, device, nas, n);
+}
+
+/* Step 1 of all UEs, by a clock that is the schedule's. */
+static void write_requests(struct storm *s, volatile int *stop)
+{
+	uint64_t begins = (uint64_t)time(NULL) * SECOND;
+
+	s->world.send = on_written;
+	link_set_time(s->link, begins);
+	node_send_setups(s);
+	s->start = begins + SECOND; /* by then every AN has its answer */
+	while (s->next < s->schedule.total && !*stop) {
+		s->now = s->start + schedule_time(&s->schedule, s->next, 0);
+		if (!attach_arrive(s))
+			break;
+	}
+	device_flush(&s->world);
+	node_flush(s);
+	s->result->written = link_sent(s->link);
+}
+
 /* Answers that were still on the way: the authenticator is not left with contexts to time out. */
 static void linger(struct storm *s)
 {
@@ -250,12 +278,14 @@ bool storm_run(const struct storm_config *config, struct link *link, volatile in
 		*why = "requests could not be made beforehand: out of memory, or stopped";
 		ok = s.ready != NULL;
 	}
-	if (ok) {
+	if (ok && config->write_only) {
+		write_requests(&s, stop);
+	} else if (ok) {
 		ok = node_set_up(&s, stop);
 		*why = "AN SETUP is not answered: is this access node configured at the "
 		       "authenticator?";
 	}
-	if (ok) {
+	if (ok && !config->write_only) {
 		loop(&s, stop);
 		linger(&s);
 	}

@@ -100,6 +100,7 @@ struct storm_config {
 	bool deaf;	    /* ANs do not heed OVERLOAD START */
 	bool batch;
 	bool memo_off;
+	bool write_only; /* step 1 alone, to a file */
 	uint8_t capability[2];
 	const char *backend;
 	double fault_share[FAULT_N];
@@ -127,6 +128,7 @@ struct storm_result {
 	uint64_t attempts, attempts_max; /* ATTACH REQUESTs begun: in all, and by one UE */
 	uint64_t attaches, detaches;	 /* of well-behaved UEs, over all cycles */
 	uint64_t junk_sent;
+	uint64_t written; /* datagrams, with write_only */
 	uint64_t kgnb_mismatches;
 	uint64_t failed_by_cause[WIRE_CAUSE_LIMIT];
 	uint64_t faults_sent, faults_as_expected;
@@ -149,6 +151,8 @@ struct storm_result {
 bool storm_run(const struct storm_config *config, struct link *link, volatile int *stop,
 	       struct storm_result *result, const char **why);
 
+/* Whether the fault is in step 1 alone. */
+bool fault_is_of_step1(enum fault fault);
 /* fault.c: makes the NAS message wrong in the way of the fault. in place; n may change. */
 size_t fault_spoil(enum fault fault, uint8_t *nas, size_t n, size_t size);
 
