@@ -4,7 +4,7 @@ import datetime, html, os
 
 import plots
 from plots import Series
-from scenarios import windows
+from scenarios import limited, windows
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WHAT = ("<b>cpau</b> is a network function that lets devices without a subscription attach to a mobile network: it "
@@ -64,17 +64,22 @@ def figure(heading, svg, caption):
 
 
 def table(head, rows, text_columns=()):
+    """head may be empty."""
     cells = "".join("<th>%s</th>" % esc(h) for h in head)
+    top = "<thead><tr>%s</tr></thead>" % cells if head else ""
     body = "".join("<tr>%s</tr>" % "".join(
         "<td%s>%s</td>" % (' class="text"' if i in text_columns else "", esc(c)) for i, c in enumerate(row))
         for row in rows)
-    return '<div class="scroll"><table><thead><tr>%s</tr></thead><tbody>%s</tbody></table></div>' % (cells, body)
+    return '<div class="scroll"><table>%s<tbody>%s</tbody></table></div>' % (top, body)
 
 
 def main_run(result):
-    """The run that the plots over time are of: the last with a timeline."""
-    runs = [r for r in result["runs"] if r["storm"].get("timeline")]
-    return runs[-1] if runs else None
+    """The run that the page is about: the one that is called as the scenario is."""
+    return next(r for r in reversed(result["runs"]) if r["name"] == result["scenario"])
+
+
+def all_or_part(part, whole):
+    return "all %s" % count(whole) if part == whole else "%s of %s" % (count(part), count(whole))
 
 
 def axis(run):
@@ -175,36 +180,54 @@ def loads_table(rows):
                   "held back by ANs", "timed out", "other failures"],
                  [["%.2f×" % r["load"], count(r["offered"]), count(r["goodput"]), duration(r["p50_us"]),
                    duration(r["p90_us"]), duration(r["p99_us"]), count(r["refused"]),
-                   count(r["shed_by_an"]), count(r["timed_out"]), count(max(r["failed"] - r["timed_out"] - r["refused"] - r["shed_by_an"], 0))]
+                   count(r["shed_by_an"]), count(r["timed_out"]),
+                   count(max(r["failed"] - r["timed_out"] - r["refused"] - r["shed_by_an"], 0))]
                   for r in rows])
 
 
-def attempts(result):
-    r = main_run(result)["storm"]
+def attempts(r):
     rows = [("mean", r["attempts"]["mean"], "%.2f" % r["attempts"]["mean"], "a"),
             ("most", r["attempts"]["max"], "%d" % r["attempts"]["max"], "b")]
     return figure("Attempts", plots.bars("Attempts", rows, ""),
-                  "How often a device had to ask until it was attached: on average, and the one that had to most often.")
+                  "How often a device asked until it was attached: on average, and the one that had to most often.")
 
 
-def failures(result):
-    """Causes as cpau counted them and as devices saw them end."""
-    run = main_run(result)
-    r, causes = run["storm"], run["cpau"]["causes"]
-    seen = sorted(r["failed_by_cause"].items(), key=lambda kv: -kv[1])
-    counted = sorted(causes.items(), key=lambda kv: -kv[1])
+def failures(run, where=""):
+    """Causes as cpau counted them, and how devices saw their attach end."""
+    seen = sorted(run["storm"]["failed_by_cause"].items(), key=lambda kv: -kv[1])
+    counted = sorted(run["cpau"]["causes"].items(), key=lambda kv: -kv[1])
     out = ""
     if counted:
-        out += figure("Refusals and failures by cause", plots.bars(
-            "Causes counted by cpau", [(k, v, count(v), "b") for k, v in counted[:10]], ""),
-            "Every message that cpau refused or dropped, by the one cause that it was counted under.")
+        out += figure("By cause" + where, plots.bars("Causes counted by cpau" + where, [
+            (k, v, count(v), "b") for k, v in counted[:10]], ""),
+            "How often cpau refused or dropped a message or ended an attach, by the one cause that it was counted "
+            "under.")
     if seen:
         out += table(["how a device's attach ended, if not well", "devices"], [[k, count(v)] for k, v in seen])
-    return out or "<p>Nothing failed and nothing was refused.</p>"
+    return out or "<p>Nothing was refused%s.</p>" % where
 
 
-def core_time(result):
-    run = main_run(result)
+def all_failures(result):
+    if result["scenario"] != "hostile":
+        return failures(main_run(result))
+    by_name = {r["name"]: r for r in result["runs"]}
+    met = main_run(result)["storm"]["faults"]["by_name"]
+    return failures(by_name["hostile"], ", beside hostile devices") + \
+        table(["hostile devices", "sent"], [[k, count(v)] for k, v in met.items()]) + \
+        failures(by_name["junk"], ", beside junk")
+
+
+def steps(run):
+    """Where in the procedure the latency is."""
+    names = {"authentication": "AUTHENTICATION REQUEST", "security_mode": "SECURITY MODE COMMAND",
+             "accept": "ATTACH ACCEPT", "session": "PDU session: attached"}
+    return "<h3>Latency by step</h3>" + table(
+        ["until", "median", "90%", "99%", "99.9%", "most"],
+        [[names.get(k, k)] + [duration(v[q]) for q in ("p50", "p90", "p99", "p99_9", "max")]
+         for k, v in run["storm"]["steps"].items()])
+
+
+def core_time(run):
     busy, attached = run["cpau"]["busy_seconds"], max(run["cpau"]["events"].get("attached", 0), 1)
     parts = [("public key", busy["public_key"], "a"),
              ("hashes, batches", busy["crypto"] - busy["public_key"], "c"),
@@ -214,8 +237,8 @@ def core_time(result):
     return figure("Where the core's time went", plots.bars(
         "Where the core's time went", [(n, v, "%.0f%%, %.1f µs" % (100 * v / total, 1e6 * v / attached), c)
                                        for n, v, c in parts], ""),
-        "Share of the time in which cpau's core had work (%.1f s of a storm of %.1f s), and microseconds for each device "
-        "that was attached: arithmetic on P-256, the rest of the crypto stage, control (keys, state of devices, "
+        "Share of the time in which cpau's core had work (%.1f s of a storm of %.1f s), and microseconds for each "
+        "device that was attached: arithmetic on P-256, the rest of the crypto stage, control (keys, state of devices, "
         "answers) and worker (packets and certificates)." % (total, run["storm"]["seconds"]))
 
 
@@ -277,13 +300,11 @@ def power_restore(r):
     text = ("Power returns to a city: %s meters begin to attach within %g seconds, several times what one core "
             "serves. Those that the network or their access node turns away come back when they were told to, as the "
             "standards have it, until all are attached." % (count(r["ues"]), p["seconds"]))
-    verdict = [("%s of %s" % (count(r["attached"]), count(r["ues"])), "were attached"),
+    verdict = [(all_or_part(r["attached"], r["ues"]), "were attached"),
                ("%.1f s" % r["last_s"], "until the last one was"),
                ("%.2f" % r["attempts"]["mean"], "attempts of a device on average; at most %d" % r["attempts"]["max"]),
                ("%.1f s" % r["latency_s"]["p50"], "median; 99%% within %.1f s" % r["latency_s"]["p99"])]
     run = main_run(r)
-    if run is None:
-        return text, verdict, "", ""
     line = run["storm"]["timeline"]
     body = figure("The city returns", plots.curves(
         "UEs attached over time", [Series("begun", interval_ends(run), cumulative(line["started"]), "b", "dashes"),
@@ -297,8 +318,7 @@ def power_restore(r):
         "The rate at which devices were attached in each interval.")
     body += latency_over_time(run, "From the moment at which a device wanted to attach, all its attempts and waits "
                                    "included.") + turned_away(run) + attempts(r)
-    return text, verdict, body, table(
-        ["until attached", "seconds"], [[k.replace("_", "."), "%.2f" % v] for k, v in r["latency_s"].items()])
+    return text, verdict, body, ""
 
 
 def hostile(r):
@@ -311,7 +331,7 @@ def hostile(r):
                (share(r["goodput_junk"]), "was left beside junk"),
                ("%s, %s" % (count(r["honest_refused_hostile"]), count(r["honest_refused_junk"])),
                 "honest devices turned away, beside hostile ones and beside junk"),
-               ("%s of %s" % (count(r["hostile_as_expected"]), count(r["hostile_sent"])),
+               (all_or_part(r["hostile_as_expected"], r["hostile_sent"]),
                 "hostile devices met what the protocol has for them")]
     colours = {"clean": "a", "hostile": "b", "junk": "d"}
     body = figure("Honest devices attached a second", plots.bars(
@@ -395,19 +415,17 @@ def page(result, out):
              "<p>%s %s</p>" % (WHAT % ("one cpau", result["parameters"]["access-nodes"]), text),
              '<ul class="verdict">%s</ul>' % "".join("<li><b>%s</b>%s</li>" % tuple(map(esc, v)) for v in verdict)]
     if result["generator_was_bottleneck"]:
-        parts.append('<p class="warning">The generator was the bottleneck in part of this: cpau may do better than '
-                     "what stands here.</p>")
+        parts.append('<p class="warning">In %s the generator fell behind: cpau may do better than what stands '
+                     "here.</p>" % esc(", ".join(limited(result["runs"])).replace("x", "×")))
     parts.append("<h2>What happened</h2>" + body)
-    if run:
-        parts.append("<h2>What was refused, and why</h2>" + failures(result))
-        parts.append("<h2>The core</h2>" + core_time(result))
+    parts.append("<h2>What was refused, and why</h2>" + all_failures(result))
+    parts.append("<h2>The core</h2>" + core_time(run))
     if os.path.exists(os.path.join(out, "flame.svg")):
         parts.append('<p>Profile: <a href="flame.svg">flame graph</a>, <a href="hot.txt">hottest functions</a>.</p>')
-    parts.append("<h2>Figures</h2>" + tables)
-    if run:
-        parts.append("<details><summary>Counters of cpau</summary>%s</details>" % counters(run))
+    parts.append("<h2>Figures</h2>" + tables + steps(run))
+    parts.append("<details><summary>Counters of cpau</summary>%s</details>" % counters(run))
     parts.append("<h2>How it was run</h2><p><code>%s</code></p>" % esc(result["command"]) +
-                 table(["", ""], host_rows(result), (1,)))
+                 table([], host_rows(result), (1,)))
     for name in (result["scenario"] + ".yaml", "cpau.yaml"):
         with open(os.path.join(out, name)) as file:
             parts.append("<details><summary>%s</summary><pre>%s</pre></details>" % (esc(name), esc(file.read())))

@@ -54,8 +54,6 @@ class Rig:
         report, summary = json.loads(out)
         run = {"name": name, "arguments": [str(a) for a in arguments], "storm": report, "cpau": summary}
         self.runs.append(run)
-        if report["generator"]["bottleneck"]:
-            self.say("%s: THE GENERATOR WAS THE BOTTLENECK" % name)
         return run
 
     def configuration(self):

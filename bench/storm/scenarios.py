@@ -44,8 +44,14 @@ def phases_of(run):
 
 
 def limited(runs):
-    return any(r["storm"]["generator"]["bottleneck"] or
-               any(row["generator_was_bottleneck"] for row in r["storm"].get("phases", [])) for r in runs)
+    """Phases, or runs without any, in which the generator was the bottleneck. In the closed loop that comes first it
+    may be."""
+    names = []
+    for run in runs:
+        phases = [row["name"] for row in run["storm"].get("phases", []) if row["generator_was_bottleneck"]]
+        if run["name"] != "probe":
+            names += phases or ([run["name"]] if run["storm"]["generator"]["bottleneck"] else [])
+    return names
 
 
 def estimate(rig, p):
