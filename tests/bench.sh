@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# The storm scenarios with parameters so small that each takes seconds: what they say has its keys, their report is
+# well-formed, and two of them can be compared. Usage: tests/bench.sh BUILD
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/../scripts/lib.sh"
+
+CPAU_BUILD=$(cd "$1" && pwd)
+export CPAU_BUILD
+TRIAL=$(mktemp -d)
+trap 'rm -rf "$TRIAL"' EXIT
+SMALL='"probe": {"ues": 4000, "in-flight": 256, "seconds": 0.5}, "patience": 2,
+	"ramp": {"from": 0.7, "step": 1.8, "steps": 3, "seconds": 0.3, "pause": 0.1}'
+
+# small NAME JSON: the scenario's own parameters with these instead.
+small() {
+	python3 - "$ROOT/bench/storm/$1.yaml" "{$SMALL, $2}" >"$TRIAL/$1.yaml" <<-'END'
+	import json, sys, yaml
+	with open(sys.argv[1]) as file:
+	    parameters = yaml.safe_load(file)
+	changes = json.loads(sys.argv[2])
+	print(yaml.safe_dump({**parameters, **{k: v for k, v in changes.items() if k in parameters or k == "rate"}}))
+	END
+}
+
+# bench NAME [OPTION...]: runs it; its folder is TRIAL/NAME.
+bench() {
+	local name=$1
+	shift
+	"$ROOT/scripts/bench" "$name" --config "$TRIAL/$name.yaml" --out "$TRIAL/$name" --json "$@" \
+		>"$TRIAL/out" 2>"$TRIAL/err" || { tail -n 20 "$TRIAL/err"; die "scripts/bench $name failed"; }
+}
+
+# expect NAME EXPRESSION: Python over r, what scripts/bench printed last; and the folder is whole.
+expect() {
+	python3 - "$TRIAL/out" "$TRIAL/$1" "$1" "$2" <<-'END' || { tail -n 20 "$TRIAL/err"; die "$1: not so: $2"; }
+	import json, os, sys, xml.dom.minidom
+	out, folder, name, expression = sys.argv[1:]
+	with open(out) as file:
+	    r = json.loads(file.read().splitlines()[-1])
+	with open(os.path.join(folder, "result.json")) as file:
+	    kept = json.load(file)
+	assert {k: kept[k] for k in r} == r and kept["schema"] == 1 and kept["scenario"] == name
+	assert all(kept[k] for k in ("date", "version", "backend", "host", "parameters", "runs"))
+	assert all("storm" in run and "cpau" in run for run in kept["runs"])
+	page = xml.dom.minidom.parse(os.path.join(folder, "report.html"))
+	assert page.documentElement.tagName == "html"
+	drawn = page.getElementsByTagName("svg")
+	assert len(drawn) >= 6 and len(drawn) % 2 == 0, "plots, wide and narrow"
+	assert not page.getElementsByTagName("script") and not page.getElementsByTagName("link")
+	assert {"cpau.yaml", name + ".yaml"} <= set(os.listdir(folder))
+	if not eval("(%s)" % expression):
+	    print(r, file=sys.stderr)
+	    sys.exit(1)
+	END
+}
+
+small steady '"rate": 500, "seconds": 1'
+bench steady --rounds 2
+expect steady 'r["attached"] == r["started"] == 500 and r["failed"] == 0 and r["goodput"] > 0 and r["p50_us"] > 0 and
+	r["rounds"] == 2 and r["spread"]["p50_us"][0] <= r["p50_us"] <= r["spread"]["p50_us"][1]'
+cp -r "$TRIAL/steady" "$TRIAL/earlier"
+bench steady --rounds 2 --profile
+"$ROOT/bench/compare" "$TRIAL/earlier" "$TRIAL/steady/result.json" >"$TRIAL/compared"
+grep -q '^p50_us .* to ' "$TRIAL/compared" || die "compare: no spread"
+"$ROOT/bench/compare" "$TRIAL/earlier" "$TRIAL/steady" --json | python3 -c 'import json, sys
+c = json.load(sys.stdin)
+row = {f["figure"]: f for f in c["figures"]}["offered"]
+assert c["scenario"] == "steady" and row["a"] == row["b"] == 500 and row["ratio"] == 1.0 and c["different"] == []' ||
+	die "compare --json"
+
+# A profile, or the reason why there is none.
+[ -s "$TRIAL/steady/flame.svg" ] && [ -s "$TRIAL/steady/hot.txt" ] || grep -q 'no profile: ' "$TRIAL/err" ||
+	die "--profile left nothing and said nothing"
+
+small ramp '"seconds": 0.3'
+bench ramp
+expect ramp 'r["capacity"] > 100 and len(r["loads"]) >= 3 and max(l["goodput"] for l in r["loads"]) == r["capacity"]'
+
+small overload '"loads": [0.8, 2, 3], "seconds": 0.3, "seconds-above-2": 0.3, "pause": 0.2,
+	"idle": {"load": 0.1, "seconds": 0.5}, "after": {"pause": 0.1, "seconds": 1}'
+bench overload
+expect overload '0 < r["goodput_at_10x"] and r["p99_overload_ratio"] > 0 and "recovery_s" in r and
+	r["capacity"] > 100 and [l["load"] for l in r["loads"]] == [0.8, 2, 3]'
+
+small power-restore '"ues": 1000, "seconds": 0.5'
+bench power-restore --plot
+grep -q '#####' "$TRIAL/out" || die "power-restore --plot drew nothing"
+expect power-restore 'r["ues"] == r["attached"] == 1000 and r["last_s"] > 0.4 and r["attempts"]["mean"] >= 1'
+
+small hostile '"rate": 500, "seconds": 1, "strangers": 50'
+bench hostile
+expect hostile 'r["goodput_hostile"] > 0 and r["goodput_junk"] > 0 and r["honest_refused_hostile"] == 0 and
+	r["hostile_sent"] > 300 and r["junk_sent"] > 1000 and [m["mode"] for m in r["modes"]] == ["clean", "hostile", "junk"]'
+
+small churn '"rate": 200, "seconds": 1, "cycles": 3'
+bench churn
+expect churn 'r["ues"] == 200 and r["attaches"] == 600 and r["detaches"] == 400 and r["failed"] == 0'
+
+small reload '"rate": 100, "seconds": 6, "reload-at": 2, "settle": 3, "entries": 20000, "revoked": 60'
+bench reload
+expect reload 'r["lost"] == 0 and r["revoked_attached_before"] == 30 and r["revoked_attached_after"] == 0 and
+	r["revoked_refused_after"] == 30 and r["entries"] == 20000 and r["reload_s"] > 0'
+
+# The flame graph's own test: two stacks.
+echo 'cpau 1
+	    1f lower+0x12
+	    2f upper
+
+cpau 1
+	    2f upper
+' | "$ROOT/bench/storm/flame.py" | python3 -c 'import sys, xml.dom.minidom
+titles = [t.firstChild.data for t in xml.dom.minidom.parseString(sys.stdin.buffer.read()).getElementsByTagName("title")]
+assert any(t.startswith("upper") and "100.00%" in t and "2 samples" in t for t in titles), titles
+assert any(t.startswith("lower") and "50.00%" in t for t in titles), titles' || die "flame.py"
+echo "ok: the storm scenarios"
