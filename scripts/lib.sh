@@ -58,7 +58,7 @@ storm() {
 	"$BUILD/apps/cpau-storm/cpau-storm" --fleet "$fleet" --an-key "$WORK/an.key" \
 		--local 192.0.2.100 --peer 192.0.2.1 "$@" -- \
 		--no-huge --no-pci -m 512 --file-prefix "storm-$$" -l "$STORM_CPU" --log-level 4 \
-		--vdev "net_memif0,role=client,socket=$WORK/memif.sock,socket-abstract=no,bsize=2048,rsize=11" \
+		--vdev "net_memif0,role=client,socket=$WORK/memif.sock,socket-abstract=no,bsize=2048,rsize=13" \
 		2>"$WORK/storm.log" | grep -v '^EAL\|^TELEMETRY'
 	return "${PIPESTATUS[0]}"
 }

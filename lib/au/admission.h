@@ -22,7 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { AU_ADMISSION_BURST = 4, AU_ADMISSION_SMALL = 2 };
+enum { AU_ADMISSION_BURST = 2, AU_ADMISSION_SMALL = 2 };
 
 /* What a worker knows of an access node's requests. The totals are read by control; all else is the
  * worker's alone. */

@@ -22,7 +22,8 @@ static const uint8_t ABBA[2] = {0x00, 0x00}; /* TS 33.501 Annex A.7.1 */
 enum {
 	NGKSI = 0, /* native context, first key set */
 	EXPIRED_BURST = 32,
-	AHEAD = 3, /* jobs between a prefetch and its use */
+	AHEAD = 3,   /* jobs between a prefetch and its use */
+	BURSTS = 16, /* a poll */
 };
 
 void control_count_cause(struct au_control *c, enum wire_cause cause)
@@ -847,13 +848,11 @@ static void prefetch_context(const struct au_control *c, const struct au_job *jo
 		ue_table_prefetch(c->table, job->au_ue_id);
 }
 
-unsigned int au_control_poll(struct au_control *c)
+static unsigned int handle_burst(struct au_control *c)
 {
 	struct au_job *jobs[AU_BURST];
-	struct ue *expired[EXPIRED_BURST];
-	unsigned int n = rte_ring_dequeue_burst(c->in, (void **)jobs, AU_BURST, NULL), done = n;
+	unsigned int n = rte_ring_dequeue_burst(c->in, (void **)jobs, AU_BURST, NULL);
 
-	c->tick = au_tick(c->shared, rte_rdtsc());
 	for (unsigned int i = 0; i < RTE_MIN(n, 2u * AHEAD); i++)
 		prefetch_job(jobs[i]);
 	for (unsigned int i = 0; i < n; i++) {
@@ -863,6 +862,20 @@ unsigned int au_control_poll(struct au_control *c)
 			prefetch_context(c, jobs[i + AHEAD]);
 		handle(c, jobs[i]);
 	}
+	return n;
+}
+
+unsigned int au_control_poll(struct au_control *c)
+{
+	struct ue *expired[EXPIRED_BURST];
+	unsigned int done = 0, n;
+
+	c->tick = au_tick(c->shared, rte_rdtsc());
+	/* All that is there: under overload a worker on the same lcore brings many bursts a turn,
+	 * and what is begun is finished first. */
+	for (unsigned int i = 0; i < BURSTS; i++, done += n)
+		if ((n = handle_burst(c)) == 0)
+			break;
 	n = ue_table_expired(c->table, c->tick, expired, EXPIRED_BURST);
 	for (unsigned int i = 0; i < n; i++)
 		on_timer(c, expired[i]);

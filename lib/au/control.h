@@ -12,9 +12,10 @@
 
 /* What is said to an access node about overload. */
 struct control_an {
-	uint32_t asked, let_in; /* the totals of struct au_demand, as last seen */
-	double keep;		/* share of its new attaches that it is to let through */
-	uint8_t told;		/* reduction that it was told last, per cent */
+	uint32_t asked; /* the total of struct au_demand, as last seen */
+	double demand;	/* attaches a second that it would ask for, held back or not */
+	double keep;	/* share of its new attaches that it is to let through */
+	uint8_t told;	/* reduction that it was told last, per cent */
 };
 
 struct au_control {

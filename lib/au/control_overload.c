@@ -4,19 +4,20 @@
  * nodes to hold some back (OVERLOAD START, after TS 38.413 8.7.7), and sends those that it refuses
  * away for as long as those before them will take.
  */
+#include <math.h>
 #include <stdlib.h>
 
 #include "au/control.h"
 
 enum {
-	PASS_TICKS = AU_TICKS_PER_S / 10, /* from one look at all access nodes to the next */
-	SLICE = 64,			  /* access nodes a poll */
-	FEW = 8,			  /* requests: too few to conclude from */
+	PASS_TICKS = AU_TICKS_PER_S / 20, /* from one look at all access nodes to the next */
+	SLICE = 64,			  /* access nodes that are told, a poll */
+	LEVELS = 16,			  /* steps towards the common level */
 	HOLDS_S = 2,			  /* an OVERLOAD START, unless it is repeated */
 	SHORTEST_S = 2,			  /* that T3346 can say */
 };
 /* What is asked for goes beyond what is served by this much, so that nothing is left idle. */
-static const double SURPLUS = 1.1, GROWTH = 1.25, LEAST = 0.01, FIRST_RATE = 1000;
+static const double SURPLUS = 1.1, LEAST = 0.01, FIRST_RATE = 1000;
 
 /* ---------------------------------------------------------------- OVERLOAD START and STOP */
 
@@ -34,33 +35,77 @@ static void tell(struct au_control *c, unsigned int an, unsigned int reduction)
 	control_count(c, reduction > 0 ? AU_COUNT_OVERLOAD_STARTS : AU_COUNT_OVERLOAD_STOPS);
 }
 
-/* The share of its new attaches that the access node is to let through, from what became of those
- * that it did let through. */
+/* What each access node would ask for if it held nothing back, attaches a second: what came, by the
+ * share that it was told to let through. More is believed at once, less by and by. */
+static void take_stock(struct au_control *c, double seconds)
+{
+	for (unsigned int an = 0; an < c->shared->n_ans; an++) {
+		struct control_an *o = &c->overload[an];
+		uint32_t asked = 0;
+
+		for (unsigned int w = 0; w < c->shared->n_workers; w++)
+			asked += __atomic_load_n(&c->shared->demand[w][an].asked, __ATOMIC_RELAXED);
+		double demand = (asked - o->asked) / o->keep / seconds;
+
+		o->asked = asked;
+		o->demand = demand > o->demand ? demand : (o->demand + demand) / 2;
+	}
+}
+
+/* What the crypto stages serve, attaches a second, as they last measured it under load. */
+static double capacity(const struct au_shared *shared)
+{
+	double sum = 0;
+
+	for (unsigned int i = 0; i < shared->n_crypto; i++)
+		sum += (double)shared->tsc_hz /
+		       (double)atomic_load_explicit(&shared->paces[i].cycles, memory_order_relaxed);
+	return sum;
+}
+
+/* The room is shared max-min: who asks for less than the level gets all of it, the others the
+ * level. INFINITY: there is room for everybody. */
+static double level(const struct au_control *c, double room)
+{
+	double level = INFINITY;
+
+	for (unsigned int i = 0; i < LEVELS; i++) {
+		double below = 0;
+		unsigned int above = 0;
+
+		for (unsigned int an = 0; an < c->shared->n_ans; an++)
+			if (c->overload[an].demand <= level)
+				below += c->overload[an].demand;
+			else
+				above++;
+		if (i == 0 && below <= room)
+			return INFINITY;
+		double next = i == 0	  ? room / c->shared->n_ans
+			      : above > 0 ? (room - below) / above
+					  : level;
+
+		if (next == level)
+			break;
+		level = next;
+	}
+	return level;
+}
+
+/* Every shard comes to the same by itself, and tells those whose AN SETUP it answered. */
+static void share_out(struct au_control *c)
+{
+	double most = level(c, SURPLUS * capacity(c->shared));
+
+	for (unsigned int an = 0; an < c->shared->n_ans; an++) {
+		struct control_an *o = &c->overload[an];
+
+		o->keep = o->demand > most ? RTE_MAX(most / o->demand, LEAST) : 1;
+	}
+}
+
 static void look_at(struct au_control *c, unsigned int an)
 {
 	struct control_an *o = &c->overload[an];
-	uint32_t asked = 0, let_in = 0;
-
-	for (unsigned int w = 0; w < c->shared->n_workers; w++) {
-		const struct au_demand *d = &c->shared->demand[w][an];
-
-		asked += __atomic_load_n(&d->asked, __ATOMIC_RELAXED);
-		let_in += __atomic_load_n(&d->let_in, __ATOMIC_RELAXED);
-	}
-	uint32_t asked_now = asked - o->asked, let_in_now = let_in - o->let_in;
-
-	if (asked_now <= let_in_now)
-		o->keep = o->keep * GROWTH + LEAST;
-	else if (asked_now >= FEW) /* halved at most: while a queue is emptied nobody is let in */
-		o->keep *= RTE_MAX(SURPLUS * let_in_now / asked_now, 0.5);
-	else
-		return;
-	o->asked = asked;
-	o->let_in = let_in;
-	if (o->keep > 1)
-		o->keep = 1;
-	if (o->keep < LEAST)
-		o->keep = LEAST;
 	unsigned int reduction = (unsigned int)(100 * (1 - o->keep) + 0.5);
 
 	if (reduction > 0 || o->told > 0)
@@ -84,6 +129,8 @@ void control_overload_poll(struct au_control *c)
 			return;
 		c->rate = (3 * c->rate + (double)c->attaches / (double)since * AU_TICKS_PER_S) / 4;
 		c->attaches = 0;
+		take_stock(c, (double)since / AU_TICKS_PER_S);
+		share_out(c);
 		c->overload_tick = c->tick;
 		c->overload_next = c->shard;
 	}

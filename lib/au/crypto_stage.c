@@ -20,8 +20,9 @@ enum { AU_SIGNED_SIZE = 16 + 16 + 65 };
 enum { ONE_BY_ONE_BURST = 64 };
 
 enum {
-	PATIENCE = 8, /* turns of the lcore, of a burst of packets each */
-	LANES = 8,    /* of the backends that have any */
+	PATIENCE = 8,		/* turns of the lcore, of a burst of packets each */
+	LANES = 8,		/* of the backends that have any */
+	PACE_BURST = 2 * LANES, /* requests from which on a burst is not small */
 };
 
 struct au_crypto {
@@ -30,8 +31,11 @@ struct au_crypto {
 	unsigned int burst;  /* jobs a poll */
 	unsigned int waited; /* turns, for a full burst */
 	struct au_pace *pace;
-	uint64_t last;		 /* when requests were last taken */
-	unsigned int last_taken; /* how many; 0: none were left waiting then */
+	uint64_t polled;	 /* when it last looked for jobs, TSC */
+	uint64_t last;		 /* when it last took requests */
+	unsigned int last_taken; /* how many */
+	uint64_t idle;		 /* cycles since then in which there was nothing to take */
+	double spent, taken;	 /* cycles and requests, of late: their quotient is the pace */
 	struct crypto *backend;
 	struct au_counters counters;
 	struct au_gather to_control[CONFIG_SHARDS_MAX];
@@ -215,25 +219,28 @@ static unsigned int take(struct au_crypto *c, struct au_job **jobs, bool more_co
 	return n + *requests;
 }
 
-/* From one taking of requests to the next, where some were left waiting: bursts are full then, and
- * a request takes as long as it does under load. */
+/* What a request takes of this lcore, all that comes with it included: the time from one taking of
+ * requests to the next, but for that in which there was nothing to take. Small bursts, which take
+ * longer, count only where they show that it is faster than believed. */
 static void measure_pace(struct au_crypto *c, unsigned int requests)
 {
-	uint64_t now = rte_rdtsc(), pace;
-
 	if (requests == 0)
 		return;
-	pace = atomic_load_explicit(&c->pace->cycles, memory_order_relaxed);
-	/* Where none were left it is believed to be a little faster each time, lest one bad
-	 * measurement keeps queues from forming and itself from being mended; a pause of the
-	 * machine's weighs little. */
-	if (c->last_taken > 0)
-		pace = RTE_MIN((pace + (now - c->last) / c->last_taken) / 2, 2 * pace);
-	else
-		pace = RTE_MAX(pace - pace / 16, c->shared->tsc_hz / AU_FIRST_PACE_HZ);
-	atomic_store_explicit(&c->pace->cycles, pace, memory_order_relaxed);
-	c->last = now;
-	c->last_taken = rte_ring_count(c->requests) < LANES ? 0 : requests;
+	double pace = (double)atomic_load_explicit(&c->pace->cycles, memory_order_relaxed);
+	double spent = (double)(c->polled - c->last - c->idle);
+
+	if (c->last_taken >= PACE_BURST || spent < pace * c->last_taken) {
+		/* A pause of the machine's weighs little. The sums, not the quotients, are what is
+		 * smoothed: bursts of many requests and few responses and the other way round take
+		 * turns. */
+		c->spent = c->spent * 7 / 8 + RTE_MIN(spent, 4 * pace * c->last_taken);
+		c->taken = c->taken * 7 / 8 + c->last_taken;
+		pace = RTE_MAX(c->spent / c->taken, (double)c->shared->tsc_hz / AU_FIRST_PACE_HZ);
+		atomic_store_explicit(&c->pace->cycles, (uint64_t)pace, memory_order_relaxed);
+	}
+	c->last = c->polled;
+	c->idle = 0;
+	c->last_taken = requests;
 }
 
 /* A control ring holds as many as there are jobs: this cannot fail, and if it did, the job would be
@@ -260,7 +267,9 @@ static void pass_on(struct au_crypto *c, struct au_job **jobs, unsigned int n)
 unsigned int au_crypto_poll(struct au_crypto *c, bool more_coming)
 {
 	struct au_job *jobs[AU_BURST];
+	uint64_t before = c->polled;
 
+	c->polled = rte_rdtsc();
 	/* The more operations at a time, the cheaper each. But a flood of messages that are no jobs
 	 * must not hold up those that are. */
 	if (more_coming && c->waited < PATIENCE && c->burst == AU_BURST &&
@@ -272,8 +281,10 @@ unsigned int au_crypto_poll(struct au_crypto *c, bool more_coming)
 
 	unsigned int requests, n = take(c, jobs, more_coming, &requests);
 
-	if (n == 0)
+	if (n == 0) {
+		c->idle += c->polled - before;
 		return 0;
+	}
 	measure_pace(c, requests);
 	au_crypto_run(c, jobs, n);
 	pass_on(c, jobs, n);

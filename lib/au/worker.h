@@ -12,7 +12,7 @@ enum {
 	WORKER_QUEUES_MAX = 32,
 	WORKER_NO_QUEUE = UINT16_MAX, /* a parser alone, for what is steered here */
 	WORKER_IN_FLIGHT = 1 << 14,   /* direct-mapped: recent requests, by hash */
-	WORKER_BURSTS = 16,	      /* of a queue, a poll */
+	WORKER_BURSTS = 64,	      /* of a queue, a poll */
 };
 
 struct worker_queue {
