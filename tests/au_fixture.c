@@ -361,14 +361,16 @@ void fixture_teardown(void)
 {
 	struct authority *const all[] = {&f.ci, &f.operator_ca, &f.eum, &f.subca, &au_credential};
 
-	fixture_settle();
+	if (!f.stopped)
+		fixture_settle();
 	fixture_downlink();
 	cr_expect_eq(fixture_jobs_in_use(), 0, "a job is lost or given back twice");
 	if (f.shared->multiples)
 		cr_expect_eq(rte_mempool_in_use_count(f.shared->multiples), held_multiples());
 	struct rte_mempool *pool = f.au->pools[0];
 
-	net_port_stop(&f.shared->nifs[0]);
+	if (!f.stopped)
+		net_port_stop(&f.shared->nifs[0]);
 	au_destroy(f.au);
 	net_rx_destroy(an_rx);
 	cr_expect_eq(rte_mempool_in_use_count(pool), 0, "a frame of the authenticator's is lost");

@@ -63,6 +63,7 @@ extern struct fixture {
 	struct au_crypto *crypto;
 	struct au_control *control;
 	struct device_world world;
+	bool stopped;	    /* by au_stop: the port is gone */
 	unsigned int n_got; /* by fixture_downlink */
 	struct got got[FIXTURE_GOT];
 } f;

@@ -14,9 +14,9 @@
 
 static inline void start_eal_with(const char *last)
 {
-	static char arguments[][32] = {
-		"test", "--no-huge", "-m",	    "128", "--no-pci", "--no-shconf",
-		"-l",	"0",	     "--log-level", "4",   ""};
+	static char arguments[][32] = {"test",	      "--no-huge",   "-m", "128",
+				       "--no-pci",    "--no-shconf", "-l", "0",
+				       "--log-level", "4",	     ""};
 	enum { N = sizeof(arguments) / sizeof(arguments[0]) };
 	char *argv[N + 1] = {NULL};
 

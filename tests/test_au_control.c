@@ -361,10 +361,11 @@ Test(au_control, protected_message_that_cannot_be_read_is_counted_by_its_cause)
 	struct test_ue *ue = ue_in(UE_ATTACHED);
 
 	send_protected_type(ue, SEC_HDR_INTEGRITY_CIPHERED, 0x7d);
+	send_protected_type(ue, SEC_HDR_INTEGRITY_CIPHERED, WIRE_NAS_DETACH_ACCEPT);
 	send_protected_type(ue, SEC_HDR_INTEGRITY_CIPHERED, WIRE_NAS_ATTACH_REQUEST);
 	send_protected(ue, SEC_HDR_INTEGRITY_CIPHERED, span_make(status, sizeof(status)));
 	cr_expect_eq(answer(), 0);
-	cr_expect_eq(fixture_cause(WIRE_CAUSE_MESSAGE_UNKNOWN), 1);
+	cr_expect_eq(fixture_cause(WIRE_CAUSE_MESSAGE_UNKNOWN), 2);
 	cr_expect_eq(fixture_cause(WIRE_CAUSE_IE_MISSING), 1);
 	context_in(ue, UE_ATTACHED);
 }
@@ -684,6 +685,47 @@ Test(au_control, stopping_refuses_whoever_is_on_the_way_and_keeps_the_attached)
 			     states[i] == UE_ATTACHED ? WIRE_CAUSE_NONE : WIRE_CAUSE_SHUTTING_DOWN);
 	cr_expect_eq(fixture_contexts(), 1);
 	cr_expect_eq(fixture_cause(WIRE_CAUSE_SHUTTING_DOWN), 4);
+}
+
+Test(au_control, stop_tells_whoever_is_on_the_way_before_the_port_goes)
+{
+	struct test_ue *ue = ue_in(UE_AUTHENTICATION);
+
+	au_start(f.au);
+	au_stop(f.au);
+	f.stopped = true;
+	fixture_downlink();
+	cr_expect_eq(cause_in(fixture_got_nas(ue, WIRE_NAS_AUTHENTICATION_REJECT)),
+		     WIRE_CAUSE_SHUTTING_DOWN);
+	cr_expect_eq(fixture_contexts(), 0);
+}
+
+/* ---------------------------------------------------------------- multiples of the device key */
+
+/* As many at once as fill the lanes: of a lone key none are left. */
+Test(au_control, multiples_are_the_contexts_until_step_6)
+{
+	struct test_ue *ue[16];
+
+	if (!f.shared->multiples)
+		cr_skip_test("this backend leaves no multiples");
+	for (unsigned int i = 0; i < RTE_DIM(ue); i++) {
+		ue[i] = fixture_ue();
+		fixture_begin(ue[i]);
+		fixture_uplink(ue[i]);
+	}
+	answer();
+	fixture_deliver();
+	cr_expect_eq(rte_mempool_in_use_count(f.shared->multiples), RTE_DIM(ue));
+	fixture_advance(ue[0], UE_SECURITY_MODE);
+	cr_expect_eq(rte_mempool_in_use_count(f.shared->multiples), RTE_DIM(ue) - 1);
+	fixture_send_cause(ue[1], WIRE_RELEASE_REQUEST, WIRE_CAUSE_RELEASED);
+	answer();
+	cr_expect_eq(rte_mempool_in_use_count(f.shared->multiples), RTE_DIM(ue) - 2);
+	fixture_settle();
+	for (unsigned int i = 2; i < RTE_DIM(ue); i++)
+		cr_expect_eq(ue[i]->device.state, DEVICE_ATTACHED);
+	cr_expect_eq(rte_mempool_in_use_count(f.shared->multiples), 0);
 }
 
 /* ---------------------------------------------------------------- the session */

@@ -234,6 +234,22 @@ Test(au_worker, certificate_against_a_rule_is_refused_before_any_signature)
 	cr_expect_eq(fixture_event(AU_COUNT_CRYPTO_JOBS), 0);
 }
 
+Test(au_worker, ue_that_names_no_ci_of_ours_gets_a_cross_certificate_all_the_same)
+{
+	struct test_ue *known = fixture_ue(), *unknown = fixture_ue();
+
+	fixture_begin(known);
+	fixture_ie(known, WIRE_IE_CI_PKID_LIST)[0] ^= 1;
+	fixture_settle();
+	cr_expect_eq(known->device.state, DEVICE_ATTACHED, "that of its EUM's CI");
+	fixture_reload((struct fixture_trust){.unknown_eum = true});
+	fixture_begin(unknown);
+	fixture_ie(unknown, WIRE_IE_CI_PKID_LIST)[0] ^= 1;
+	fixture_settle();
+	cr_expect_eq(unknown->device.state, DEVICE_ATTACHED, "the one that there is");
+	au_poll(f.au);
+}
+
 Test(au_worker, denied_eid_is_refused_from_the_next_snapshot_on)
 {
 	struct test_ue *ue = fixture_ue();
