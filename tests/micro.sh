@@ -16,7 +16,7 @@ micro() {
 j = json.loads(open(sys.argv[1]).read().splitlines()[-1])
 cases = j["cases"]
 names = [c["name"] for c in cases]
-sys.exit(0 if eval(sys.argv[2]) else "not so: " + sys.argv[2])' "$WORK/micro.json" "$2" || die "bench-micro --only $1"
+sys.exit(0 if eval("(%s)" % sys.argv[2]) else "not so: " + sys.argv[2])' "$WORK/micro.json" "$2" || die "bench-micro --only $1"
 }
 
 # model EXPRESSION OPTION...: Python over r, the prediction from a sheet of round figures.
@@ -29,10 +29,10 @@ r = json.loads(open(sys.argv[1]).read())
 sys.exit(0 if eval(sys.argv[2]) else "not so: %s: %s" % (sys.argv[2], r))' "$WORK/model.json" "$expression" || die "bench model $*"
 }
 
-micro wire 'len(cases) == len(set(names)) > 20 and all(c["hot"]["ns"] > 0 and c["hot"]["cycles"] > 0 for c in cases)'
-micro wire '{"ATTACH REQUEST, decoded", "DL NAS TRANSPORT, encoded"} <= set(names)'
-micro attach '{c["stage"] for c in cases} == {"worker", "crypto", "public-key", "control"}'
-micro attach 'all(c["per_attach"] > 0 and c["ns_in_attach"] > 0 for c in cases)'
+micro wire 'len(cases) == len(set(names)) > 20 and all(c["hot"]["ns"] > 0 and c["hot"]["cycles"] > 0 for c in cases) and
+	{"ATTACH REQUEST, decoded", "DL NAS TRANSPORT, encoded"} <= set(names)'
+micro attach '{c["stage"] for c in cases} == {"worker", "crypto", "public-key", "control"} and
+	all(c["per_attach"] > 0 and c["ns_in_attach"] >= 0 for c in cases)'
 if "$BUILD/bench/micro/bench-micro" --only nothing --rounds 1 >/dev/null 2>&1; then
 	die "bench-micro runs what it does not have"
 fi

@@ -6,7 +6,9 @@
  * Hot: over a few attaches, again and again, all in the first cache. Cold: once over more attaches
  * than the second-level cache holds, in an order that no prefetcher guesses, after that cache was
  * swept; what is read is in the third-level cache or in memory then, on ordinary pages. The code
- * is warm both times.
+ * is warm both times. In turn: all parts of an attach that need no preparation one after the other,
+ * over as many attaches as a burst has, as stages do: code and branches of all are in each other's
+ * way, and data is in the second-level cache.
  */
 #ifndef CPAU_BENCH_MICRO_H
 #define CPAU_BENCH_MICRO_H
@@ -20,6 +22,7 @@
 enum {
 	MICRO_HOT = 8,	     /* attaches, each of a UE of its own */
 	MICRO_ITEMS = 8192,  /* the same, in memory of their own each */
+	MICRO_TURN = 64,     /* items of a burst, as a stage takes them in turn */
 	MICRO_CHUNK = 64,    /* items in hand at a time, at most */
 	MICRO_OCTETS = 7168, /* all messages of one attach */
 };

@@ -64,7 +64,8 @@ static void prepare_eums(const struct micro_case *c)
 	struct wire_message m;
 
 	(void)c;
-	eums = calloc(MICRO_ITEMS, sizeof(eums[0]));
+	if (!eums)
+		eums = calloc(MICRO_ITEMS, sizeof(eums[0]));
 	micro_check(eums != NULL, "no memory");
 	for (unsigned int i = 0; i < MICRO_ITEMS; i++) {
 		wire_nas_decode(&m, micro.items[i].message[MICRO_AUTHENTICATION_RESPONSE]);

@@ -16,7 +16,7 @@
 #include "micro/micro.h"
 
 enum {
-	SMALL = 128,
+	SMALL = 256,
 	LARGE = 131072,
 	JOBS = 8192,
 	POOL_CACHE = 512,
@@ -28,8 +28,8 @@ enum {
 static struct ue_table *small, *large;
 static struct ue *taken[MICRO_CHUNK];
 static struct ue *standing[MICRO_ITEMS]; /* in the large table; the first are in the small one */
-static struct ue *standing_small[MICRO_HOT];
-static uint64_t ids[MICRO_ITEMS], ids_small[MICRO_HOT];
+static struct ue *standing_small[MICRO_TURN];
+static uint64_t ids[MICRO_ITEMS], ids_small[MICRO_TURN];
 static struct rte_mempool *jobs;
 static struct rte_ring *ring;
 static void *in_hand[MICRO_CHUNK];
@@ -103,7 +103,7 @@ static void prepare_tables(const struct micro_case *c)
 		return;
 	small = create(SMALL);
 	large = create(LARGE);
-	for (uint32_t i = 0; i < MICRO_HOT; i++) {
+	for (uint32_t i = 0; i < MICRO_TURN; i++) {
 		standing_small[i] = stand(small, i);
 		ids_small[i] = ue_table_id(small, standing_small[i]);
 	}

@@ -8,8 +8,8 @@
 
 #include "micro/micro.h"
 
-static struct wire_message *decoded; /* MICRO_ITEMS, of the message at hand */
-static uint8_t (*datagrams)[128];    /* likewise: one record of a small message */
+static struct wire_message *decoded[MICRO_MESSAGES]; /* MICRO_ITEMS each */
+static uint8_t (*datagrams)[128];		     /* likewise: one record of a small message */
 static uint8_t out[WIRE_DATAGRAM_MAX];
 
 static bool is_record(enum micro_message m)
@@ -54,29 +54,31 @@ static void decode_record(const struct micro_case *c, const uint32_t *items, uns
 
 static void prepare_encode(const struct micro_case *c)
 {
-	if (!decoded)
-		decoded = calloc(MICRO_ITEMS, sizeof(decoded[0]));
-	micro_check(decoded != NULL, "no memory");
+	struct wire_message *all = calloc(MICRO_ITEMS, sizeof(*all));
+
+	micro_check(all != NULL, "no memory");
+	free(decoded[c->arg]);
+	decoded[c->arg] = all;
 	for (unsigned int i = 0; i < MICRO_ITEMS; i++) {
 		struct span octets = micro.items[i].message[c->arg];
 		enum wire_cause cause =
-			is_record(c->arg)
-				? wire_record_decode(&decoded[i], record_type(c->arg), octets)
-				: wire_nas_decode(&decoded[i], octets);
+			is_record(c->arg) ? wire_record_decode(&all[i], record_type(c->arg), octets)
+					  : wire_nas_decode(&all[i], octets);
 
 		micro_check(cause == WIRE_CAUSE_NONE, "a message does not decode");
 		if (is_record(c->arg))
-			decoded[i].epd = 0;
-		micro_check(wire_encode(&decoded[i], out, sizeof(out)) == octets.n,
+			all[i].epd = 0;
+		micro_check(wire_encode(&all[i], out, sizeof(out)) == octets.n,
 			    "a message does not encode as it was");
 	}
 }
 
 static void encode(const struct micro_case *c, const uint32_t *items, unsigned int n)
 {
-	(void)c;
+	const struct wire_message *all = decoded[c->arg];
+
 	for (unsigned int i = 0; i < n; i++) {
-		wire_encode(&decoded[items[i]], out, sizeof(out));
+		wire_encode(&all[items[i]], out, sizeof(out));
 		micro_keep(out);
 	}
 }
@@ -85,7 +87,8 @@ static void encode(const struct micro_case *c, const uint32_t *items, unsigned i
 static void prepare_datagrams(const struct micro_case *c)
 {
 	(void)c;
-	datagrams = calloc(MICRO_ITEMS, sizeof(datagrams[0]));
+	if (!datagrams)
+		datagrams = calloc(MICRO_ITEMS, sizeof(datagrams[0]));
 	micro_check(datagrams != NULL, "no memory");
 	for (unsigned int i = 0; i < MICRO_ITEMS; i++) {
 		const struct micro_item *item = &micro.items[i];
