@@ -97,7 +97,7 @@ small churn '"rate": 200, "seconds": 1, "cycles": 3'
 bench churn
 expect churn 'r["ues"] == 200 and r["attaches"] == 600 and r["detaches"] == 400 and r["failed"] == 0'
 
-small reload '"rate": 100, "seconds": 6, "reload-at": 2, "settle": 3, "entries": 20000, "revoked": 60'
+small reload '"rate": 100, "seconds": 5, "reload-at": 2, "settle": 2, "entries": 20000, "revoked": 60'
 bench reload
 expect reload 'r["lost"] == 0 and r["revoked_attached_before"] == 30 and r["revoked_attached_after"] == 0 and
 	r["revoked_refused_after"] == 30 and r["entries"] == 20000 and r["reload_s"] > 0'

@@ -52,7 +52,8 @@ def limited(runs):
     may be."""
     names = []
     for run in runs:
-        phases = [row["name"] for row in run["storm"].get("phases", []) if row["generator_was_bottleneck"]]
+        phases = [row["name"] for row in run["storm"].get("phases", [])
+                  if row["rate"] > 0 and row["generator_was_bottleneck"]]
         if run["name"] != "probe":
             names += phases or ([run["name"]] if run["storm"]["generator"]["bottleneck"] else [])
     return names
