@@ -324,9 +324,10 @@ def power_restore(r):
 def hostile(r):
     p = r["parameters"]
     kinds = ", ".join("%s (%g%%)" % (k, 100 * v / sum(p["shares"].values())) for k, v in p["shares"].items())
-    text = ("Honest devices arrived at %s a second, about two thirds of what the core serves: first alone; then with "
-            "as many hostile ones beside them: %s; then with %g times as many junk datagrams (%s). Honest devices "
-            "should notice nothing." % (count(r["rate"]), kinds, p["junk"]["times"], p["junk"]["kind"]))
+    part = "" if p.get("rate") else ", %g of what the core serves" % p["load"]
+    text = ("Honest devices arrived at %s a second%s: first alone; then with as many hostile ones beside them: %s; "
+            "then with %g times as many junk datagrams (%s). Honest devices should notice nothing." %
+            (count(r["rate"]), part, esc(kinds), p["junk"]["times"], esc(p["junk"]["kind"])))
     verdict = [(share(r["goodput_hostile"]), "of the honest goodput was left beside hostile devices"),
                (share(r["goodput_junk"]), "was left beside junk"),
                ("%s, %s" % (count(r["honest_refused_hostile"]), count(r["honest_refused_junk"])),

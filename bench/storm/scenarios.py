@@ -13,13 +13,17 @@ def phase(rate, seconds, name=None):
     return "%d:%g%s" % (round(rate), seconds, ":" + name if name else "")
 
 
+def arrivals(rate, seconds):
+    return math.ceil(round(rate) * seconds)
+
+
 def through(rig, p, name, phases, options=(), **how):
     """One open-loop storm through (rate, seconds, name) after each other."""
     arguments = ["--prepare", "--timeline", INTERVAL_MS, "--patience", p["patience"]]
     ues = 0
     for rate, seconds, phase_name in phases:
         arguments += ["--phase", phase(rate, seconds, phase_name)]
-        ues += math.ceil(round(rate) * seconds)
+        ues += arrivals(rate, seconds)
     fleet = how.pop("fleet", None) or rig.fleet(ues)
     run = rig.storm(name, fleet, arguments + list(options), **how)
     for row in run["storm"]["phases"]:
@@ -48,7 +52,8 @@ def limited(runs):
     may be."""
     names = []
     for run in runs:
-        phases = [row["name"] for row in run["storm"].get("phases", []) if row["generator_was_bottleneck"]]
+        phases = [row["name"] for row in run["storm"].get("phases", [])
+                  if row["rate"] > 0 and row["generator_was_bottleneck"]]
         if run["name"] != "probe":
             names += phases or ([run["name"]] if run["storm"]["generator"]["bottleneck"] else [])
     return names
@@ -148,7 +153,7 @@ def overload(rig, p):
     above = [r for r in loads if r["load"] > 1]
     quiet = next(r for r in loads if r["load"] == 0.8)
     return {"capacity": capacity, "goodput_at_10x": loads[-1]["goodput"] / capacity,
-            "p99_overload_ratio": max(r["p99_us"] for r in above) / quiet["p99_us"],
+            "p99_overload_ratio": ratio(max(r["p99_us"] for r in above), quiet["p99_us"]),
             "recovery_s": recovery(run, by_name["idle"]["p50_us"]), "idle_p50_us": by_name["idle"]["p50_us"],
             "ramp": [load_row(r, r["rate"] / capacity) for r in rows], "loads": loads}
 
@@ -182,7 +187,7 @@ def hostile(rig, p):
     strangers = rig.path("strangers.fleet")
     rig.pki("init", "--force", "--dir", rig.path("elsewhere"))
     rig.pki("fleet", "--dir", rig.path("elsewhere"), "--count", p["strangers"], "--out", strangers)
-    fleet = rig.fleet(2 * rate * seconds)
+    fleet = rig.fleet(arrivals(2 * rate, seconds))
     clean = through(rig, p, "clean", [(rate, seconds, "clean")], fleet=fleet)
     beside = through(rig, p, "hostile", [(2 * rate, seconds, "hostile")],
                      ["--hostile-fleet", strangers, "--fault", faults], fleet=fleet, profile=True)
@@ -261,7 +266,7 @@ def reload(rig, p):
         os.remove(in_force)
     if not os.path.exists(issuer): # only an EUM of SGP.22 v3 may sign a list of its eUICCs
         rig.pki("eum", "--dir", credentials, "--name", "meters", "--prefix", "89044046", "--variant", "c")
-    ues = math.ceil(rate * seconds)
+    ues = arrivals(rate, seconds)
     fleet = rig.fleet(ues, "meters", ("--eum", "meters"))
     # Some that come before the list and some that come well after it; who comes between proves nothing.
     early = spread(0, rate * (at - 0.5), p["revoked"] // 2)
