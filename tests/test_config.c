@@ -190,7 +190,7 @@ Test(config, what_is_left_out_has_its_default)
 	cr_expect_eq(c->timers.tan_retries, 4);
 	cr_expect_eq(c->timers.session_ms, 60000);
 	cr_expect_eq(c->timers.attached_s, 3600);
-	cr_expect_eq(c->timers.queue_delay_ms, 50);
+	cr_expect_eq(c->timers.queue_delay_ms, 20);
 	cr_expect_eq(c->timers.back_off_s, 30);
 	cr_expect_eq(c->timers.replay_s, 120);
 	cr_expect_eq(c->timers.shutdown_ms, 5000);

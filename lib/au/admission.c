@@ -83,7 +83,7 @@ bool au_admission_ask(struct au_admission *a, unsigned int an, bool room)
 			return false;
 		}
 	} else {
-		limit *= au_admission_refuses(a) ? AU_ADMISSION_SMALL : AU_ADMISSION_BURST;
+		limit *= AU_ADMISSION_PATIENCE;
 	}
 	a->passed++;
 	if (!room || a->delay > limit) {
@@ -91,6 +91,5 @@ bool au_admission_ask(struct au_admission *a, unsigned int an, bool room)
 		return false;
 	}
 	a->delay += a->step;
-	__atomic_store_n(&d->let_in, d->let_in + 1, __ATOMIC_RELAXED);
 	return true;
 }

@@ -5,13 +5,12 @@
  *
  *	1. Who is let in waits no longer than the target: the queue's length times what a request
  *	   takes, as measured by the crypto stages, is the delay; past the target nobody is let in.
- *	   A burst after a calm may wait AU_ADMISSION_BURST times that: being refused costs a UE
- *	   seconds.
  *	2. The room goes to the access nodes in equal parts (max-min): one that asks for less than
  *	   its part gets all of it, the others what is left. The part, a number of requests a
- *window, is found by trial: smaller while rule 1 refuses, larger while nobody is refused. Requests
- *	   above it are refused at random; those below it may wait AU_ADMISSION_SMALL times the
- *	   target, so that a flood of others does not meet them.
+ *	   window, is found by trial: smaller while rule 1 refuses, larger while nobody is refused.
+ *	   Requests above it are refused at random; those below it may wait AU_ADMISSION_PATIENCE
+ *	   times the target, so that a flood of others does not meet them; and so may all in a burst
+ *	   after a calm, for being refused costs a UE seconds.
  *
  * Each worker decides for the requests that it sees. Arithmetic alone: no clock, no lock, no memory
  * of its own.
@@ -22,14 +21,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { AU_ADMISSION_BURST = 2, AU_ADMISSION_SMALL = 2 };
+enum { AU_ADMISSION_PATIENCE = 2 };
 
-/* What a worker knows of an access node's requests. The totals are read by control; all else is the
+/* What a worker knows of an access node's requests. The total is read by control; all else is the
  * worker's alone. */
 struct au_demand {
-	uint32_t asked, let_in; /* totals since start, modulo 2^32 */
-	uint32_t window;	/* to which now belongs */
-	uint32_t now, before;	/* requests in it, and in the window before */
+	uint32_t asked;	      /* since start, modulo 2^32 */
+	uint32_t window;      /* to which now belongs */
+	uint32_t now, before; /* requests in it, and in the window before */
 };
 
 struct au_admission {

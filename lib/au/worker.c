@@ -799,6 +799,9 @@ unsigned int au_worker_poll(struct au_worker *w)
 	w->trust = atomic_load_explicit(&w->shared->trust, memory_order_acquire);
 	if (w->jobs_counted > 0)
 		w->jobs_counted--;
+	/* What was taken since the last count may have been given back. */
+	if (w->jobs_free <= w->shared->jobs_plenty)
+		w->jobs_counted = 0;
 	begin_admission(w);
 	for (unsigned int i = 0; i < w->n_queues; i++)
 		if (w->queues[i].queue != WORKER_NO_QUEUE)

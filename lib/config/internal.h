@@ -34,7 +34,7 @@ const char *lines_value(const struct lines *l, const char *path);
 	X(session, "session", timers.session_ms, 1, 1000, 3600000, 60000)       \
 	X(attached, "attached", timers.attached_s, 1000, 0, 604800000, 3600000) \
 	X(back_off, "back-off", timers.back_off_s, 1000, 2000, 11160000, 30000) \
-	X(queue_delay, "queue-delay", timers.queue_delay_ms, 1, 1, 1000, 50)    \
+	X(queue_delay, "queue-delay", timers.queue_delay_ms, 1, 1, 1000, 20)    \
 	X(replay, "replay", timers.replay_s, 1000, 1000, 3600000, 120000)       \
 	X(shutdown, "shutdown", timers.shutdown_ms, 1, 0, 600000, 5000)
 
