@@ -868,19 +868,19 @@ Test(au_control, access_node_that_asks_for_more_than_its_part_is_told_to_hold_ba
 	demand(0, SERVED / 10);
 	cr_expect_eq(f.n_got, 0, "there is room for all");
 	demand(0, SERVED / 5);
-	expect_reduction(1.1 / 2);
+	expect_reduction(1.3 / 2);
 	/* It does as it was told, and is told the same again. */
-	demand(0, SERVED / 10 * 11 / 10);
-	expect_reduction(1.1 / 2);
+	demand(0, SERVED / 10 * 13 / 10);
+	expect_reduction(1.3 / 2);
 	/* Another one that asks for little gets all of that. */
-	demand(SERVED / 50, SERVED / 10 * 11 / 10);
-	expect_reduction(0.9 / 2);
+	demand(SERVED / 50, SERVED / 10 * 13 / 10);
+	expect_reduction(1.1 / 2);
 }
 
 Test(au_control, access_node_is_told_when_it_need_not_hold_back_any_more)
 {
 	demand(0, SERVED);
-	expect_reduction(0.11);
+	expect_reduction(0.13);
 	for (unsigned int i = 0; i < 5 && au_ans_holding_back(f.au) > 0; i++)
 		demand(0, 0);
 	told(WIRE_OVERLOAD_STOP);

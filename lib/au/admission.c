@@ -77,8 +77,10 @@ bool au_admission_ask(struct au_admission *a, unsigned int an, bool room)
 	uint64_t limit = a->target;
 
 	__atomic_store_n(&d->asked, d->asked + 1, __ATOMIC_RELAXED);
+	/* While the queue is short there is room for those above their part too: none is left idle.
+	 */
 	if (asked > a->part) {
-		if (random_share(a) * asked >= a->part) {
+		if (a->delay > a->target / 4 && random_share(a) * asked >= a->part) {
 			a->above++;
 			return false;
 		}

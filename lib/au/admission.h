@@ -8,9 +8,10 @@
  *	2. The room goes to the access nodes in equal parts (max-min): one that asks for less than
  *	   its part gets all of it, the others what is left. The part, a number of requests a
  *	   window, is found by trial: smaller while rule 1 refuses, larger while nobody is refused.
- *	   Requests above it are refused at random; those below it may wait AU_ADMISSION_PATIENCE
- *	   times the target, so that a flood of others does not meet them; and so may all in a burst
- *	   after a calm, for being refused costs a UE seconds.
+ *	   Requests above it are refused at random while the queue is longer than a quarter of the
+ *	   target; those below it may wait AU_ADMISSION_PATIENCE times the target, so that a flood
+ *	   of others does not meet them; and so may all in a burst after a calm, for being refused
+ *	   costs a UE seconds.
  *
  * Each worker decides for the requests that it sees. Arithmetic alone: no clock, no lock, no memory
  * of its own.

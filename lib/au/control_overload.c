@@ -16,8 +16,10 @@ enum {
 	HOLDS_S = 2,			  /* an OVERLOAD START, unless it is repeated */
 	SHORTEST_S = 2,			  /* that T3346 can say */
 };
-/* What is asked for goes beyond what is served by this much, so that nothing is left idle. */
-static const double SURPLUS = 1.1, LEAST = 0.01, FIRST_RATE = 1000;
+/* What is asked for goes beyond what is served by this much, so that nothing is left idle: refusing
+ * the rest costs little. Of those that come back, fewer: they were refused once already. */
+static const double SURPLUS = 1.3, SURPLUS_BACK = 1.1;
+static const double LEAST = 0.01, FIRST_RATE = 1000;
 
 /* ---------------------------------------------------------------- OVERLOAD START and STOP */
 
@@ -155,7 +157,7 @@ uint8_t control_back_off(struct au_control *c)
 		c->next_turn = tick + SHORTEST_S * second;
 	if (c->next_turn > tick + longest)
 		c->next_turn = tick + longest / 2;
-	c->next_turn += second * SURPLUS / (c->rate > 1 ? c->rate : FIRST_RATE);
+	c->next_turn += second * SURPLUS_BACK / (c->rate > 1 ? c->rate : FIRST_RATE);
 	return wire_timer2_encode((uint32_t)((c->next_turn - tick) / second));
 }
 
