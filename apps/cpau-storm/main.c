@@ -177,8 +177,10 @@ static void parse_faults(struct argp_state *state, struct options *o, char *text
 		char *equals = strchr(item, '=');
 		unsigned int f = FAULT_NONE + 1;
 
-		if (!equals)
+		if (!equals) {
 			argp_error(state, "--fault %s: NAME=SHARE%%, as in bad-sig1=1%%", item);
+			return; /* not with argp's usual flags */
+		}
 		*equals = '\0';
 		while (f < FAULT_N && strcmp(fault_definitions[f].name, item) != 0)
 			f++;
@@ -511,11 +513,12 @@ static bool open_inputs(struct options *o, struct fleet **fleet, struct fleet **
 /* The storm over an open link; its exit code. */
 static int storm(struct options *o, struct link *link)
 {
-	struct storm_result *r = calloc(1, sizeof(*r));
+	static struct storm_result result; /* large, and there is one */
+	struct storm_result *r = &result;
 	const char *why;
 
-	if (!r || (o->timeline_ms > 0 &&
-		   !(r->timeline = timeline_create((uint64_t)(o->timeline_ms * 1e6)))))
+	if (o->timeline_ms > 0 &&
+	    !(r->timeline = timeline_create((uint64_t)(o->timeline_ms * 1e6))))
 		return fail("storm", "out of memory");
 	if ((o->storm.junk_kinds & 1u << JUNK_UNKNOWN_AN) && !link_can_forge(link))
 		return fail("--junk", "the kernel's sockets have no foreign addresses: "
@@ -531,7 +534,6 @@ static int storm(struct options *o, struct link *link)
 	int code = !ok ? EXIT_START : as_wanted ? 0 : EXIT_FAILED;
 
 	free(r->timeline);
-	free(r);
 	return code;
 }
 
