@@ -184,4 +184,5 @@ Test(admission, without_memory_nobody_is_let_in_and_it_counts_as_overload, .init
 	cr_expect_not(au_admission_ask(&world.admission, 0, false));
 	cr_expect(au_admission_refuses(&world.admission));
 	cr_expect_eq(world.demand[0].asked, 1);
+	cr_expect_eq(world.demand[0].let_in, 0);
 }

@@ -828,12 +828,15 @@ Test(au_control, session_message_that_is_no_request_is_counted)
 
 enum { SERVED = 1000 /* attaches a second, by the crypto stage's own measure */ };
 
-/* What admission counted of access nodes 0 and 1 within a tenth of a second. */
-static void demand(unsigned int asked0, unsigned int asked1)
+/* What admission counted of access nodes 0 and 1 within a tenth of a second, and that it refused so
+ * many. */
+static void demand(unsigned int asked0, unsigned int asked1, unsigned int refused1)
 {
 	atomic_store(&f.shared->paces[0].cycles, f.shared->tsc_hz / SERVED);
 	f.shared->demand[0][0].asked += asked0;
 	f.shared->demand[0][1].asked += asked1;
+	f.shared->demand[0][0].let_in += asked0;
+	f.shared->demand[0][1].let_in += asked1 - refused1;
 	f.control->overload_tick = au_tick(f.shared, rte_rdtsc()) - AU_TICKS_PER_S / 10;
 	f.control->overload_next = f.shared->n_ans;
 	au_control_poll(f.control);
@@ -865,28 +868,30 @@ static void expect_reduction(double keep)
 
 Test(au_control, access_node_that_asks_for_more_than_its_part_is_told_to_hold_back)
 {
-	demand(0, SERVED / 10);
+	demand(0, SERVED / 10, 0);
 	cr_expect_eq(f.n_got, 0, "there is room for all");
-	demand(0, SERVED / 5);
+	demand(0, SERVED / 5, 0);
+	cr_expect_eq(f.n_got, 0, "the queue is not too long");
+	demand(0, SERVED / 5, 1);
 	expect_reduction(1.3 / 2);
 	/* It does as it was told, and is told the same again. */
-	demand(0, SERVED / 10 * 13 / 10);
+	demand(0, SERVED / 10 * 13 / 10, 0);
 	expect_reduction(1.3 / 2);
 	/* Another one that asks for little gets all of that. */
-	demand(SERVED / 50, SERVED / 10 * 13 / 10);
+	demand(SERVED / 50, SERVED / 10 * 13 / 10, 9);
 	expect_reduction(1.1 / 2);
 }
 
 Test(au_control, access_node_is_told_when_it_need_not_hold_back_any_more)
 {
-	demand(0, SERVED);
+	demand(0, SERVED, SERVED);
 	expect_reduction(0.13);
 	for (unsigned int i = 0; i < 5 && au_ans_holding_back(f.au) > 0; i++)
-		demand(0, 0);
+		demand(0, 0, 0);
 	told(WIRE_OVERLOAD_STOP);
 	cr_expect_eq(au_ans_holding_back(f.au), 0);
 	cr_expect_eq(fixture_event(AU_COUNT_OVERLOAD_STOPS), 1);
-	demand(0, SERVED / 10);
+	demand(0, SERVED / 10, 0);
 	cr_expect_eq(f.n_got, 0);
 }
 

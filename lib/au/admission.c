@@ -93,5 +93,6 @@ bool au_admission_ask(struct au_admission *a, unsigned int an, bool room)
 		return false;
 	}
 	a->delay += a->step;
+	__atomic_store_n(&d->let_in, d->let_in + 1, __ATOMIC_RELAXED);
 	return true;
 }

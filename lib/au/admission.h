@@ -24,12 +24,12 @@
 
 enum { AU_ADMISSION_PATIENCE = 2 };
 
-/* What a worker knows of an access node's requests. The total is read by control; all else is the
+/* What a worker knows of an access node's requests. The totals are read by control; all else is the
  * worker's alone. */
 struct au_demand {
-	uint32_t asked;	      /* since start, modulo 2^32 */
-	uint32_t window;      /* to which now belongs */
-	uint32_t now, before; /* requests in it, and in the window before */
+	uint32_t asked, let_in; /* since start, modulo 2^32 */
+	uint32_t window;	/* to which now belongs */
+	uint32_t now, before;	/* requests in it, and in the window before */
 };
 
 struct au_admission {

@@ -12,10 +12,10 @@
 
 /* What is said to an access node about overload. */
 struct control_an {
-	uint32_t asked; /* the total of struct au_demand, as last seen */
-	double demand;	/* attaches a second that it would ask for, held back or not */
-	double keep;	/* share of its new attaches that it is to let through */
-	uint8_t told;	/* reduction that it was told last, per cent */
+	uint32_t asked, let_in; /* the totals of struct au_demand, as last seen */
+	double demand;		/* attaches a second that it would ask for, held back or not */
+	double keep;		/* share of its new attaches that it is to let through */
+	uint8_t told;		/* reduction that it was told last, per cent */
 };
 
 struct au_control {
@@ -41,6 +41,7 @@ struct au_control {
 	struct control_an *overload; /* one an AN */
 	uint64_t overload_tick;	     /* when the last pass over the ANs began */
 	unsigned int overload_next;  /* the AN at which it goes on; n_ans or more: it is done */
+	bool sharing_out;	     /* ANs are held to their share of the room */
 	unsigned int holding_back;   /* ANs whose last word was OVERLOAD START */
 	unsigned int attaches;	     /* ATTACH REQUESTs served since then */
 	double rate;		     /* of them a second, smoothed */

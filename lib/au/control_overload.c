@@ -38,20 +38,30 @@ static void tell(struct au_control *c, unsigned int an, unsigned int reduction)
 }
 
 /* What each access node would ask for if it held nothing back, attaches a second: what came, by the
- * share that it was told to let through. More is believed at once, less by and by. */
-static void take_stock(struct au_control *c, double seconds)
+ * share that it was told to let through. More is believed at once, less by and by. True: some of
+ * what came was refused. */
+static bool take_stock(struct au_control *c, double seconds)
 {
+	bool refused = false;
+
 	for (unsigned int an = 0; an < c->shared->n_ans; an++) {
 		struct control_an *o = &c->overload[an];
-		uint32_t asked = 0;
+		uint32_t asked = 0, let_in = 0;
 
-		for (unsigned int w = 0; w < c->shared->n_workers; w++)
-			asked += __atomic_load_n(&c->shared->demand[w][an].asked, __ATOMIC_RELAXED);
+		for (unsigned int w = 0; w < c->shared->n_workers; w++) {
+			const struct au_demand *d = &c->shared->demand[w][an];
+
+			let_in += __atomic_load_n(&d->let_in, __ATOMIC_RELAXED);
+			asked += __atomic_load_n(&d->asked, __ATOMIC_RELAXED);
+		}
 		double demand = (asked - o->asked) / o->keep / seconds;
 
+		refused |= asked - o->asked > let_in - o->let_in;
 		o->asked = asked;
+		o->let_in = let_in;
 		o->demand = demand > o->demand ? demand : (o->demand + demand) / 2;
 	}
+	return refused;
 }
 
 /* What the crypto stages serve, attaches a second, as they last measured it under load. */
@@ -93,11 +103,15 @@ static double level(const struct au_control *c, double room)
 	return level;
 }
 
-/* Every shard comes to the same by itself, and tells those whose AN SETUP it answered. */
-static void share_out(struct au_control *c)
+/* From the first refusal on, until there is room for all again. Every shard comes to the same by
+ * itself, and tells those whose AN SETUP it answered. */
+static void share_out(struct au_control *c, bool refused)
 {
-	double most = level(c, SURPLUS * capacity(c->shared));
+	double most = INFINITY;
 
+	if (refused || c->sharing_out)
+		most = level(c, SURPLUS * capacity(c->shared));
+	c->sharing_out = most < INFINITY;
 	for (unsigned int an = 0; an < c->shared->n_ans; an++) {
 		struct control_an *o = &c->overload[an];
 
@@ -131,8 +145,7 @@ void control_overload_poll(struct au_control *c)
 			return;
 		c->rate = (3 * c->rate + (double)c->attaches / (double)since * AU_TICKS_PER_S) / 4;
 		c->attaches = 0;
-		take_stock(c, (double)since / AU_TICKS_PER_S);
-		share_out(c);
+		share_out(c, take_stock(c, (double)since / AU_TICKS_PER_S));
 		c->overload_tick = c->tick;
 		c->overload_next = c->shard;
 	}
