@@ -25,7 +25,7 @@
 	X(JOBS_EXHAUSTED, "jobs-exhausted", "messages dropped because no job was free")          \
 	X(MULTIPLES_EXHAUSTED, "multiples-exhausted",                                            \
 	  "device keys of which nothing was kept for step 6, for want of room")                  \
-	X(CRYPTO_RING_FULL, "crypto-ring-full", "jobs refused because the crypto ring was full") \
+	X(CRYPTO_RING_FULL, "crypto-ring-full", "jobs dropped because the crypto ring was full") \
 	X(CONTROL_RING_FULL, "control-ring-full",                                                \
 	  "jobs dropped because the control ring was full")                                      \
 	X(CRYPTO_JOBS, "crypto-jobs", "jobs that the crypto stage finished")                     \

@@ -22,15 +22,14 @@ struct au_gather {
 	struct au_job *jobs[AU_GATHER];
 };
 
-/* True: it is full, and to be flushed before the next job. */
+/* True: it is full now, and to be flushed before the next job. */
 static inline bool au_gather_add(struct au_gather *g, struct au_job *job)
 {
 	g->jobs[g->n++] = job;
 	return g->n == AU_GATHER;
 }
 
-/* Returns how many of *n jobs at the end of g->jobs the ring did not take; they are the caller's.
- */
+/* Returns how many jobs the ring did not take, the last ones in g->jobs; they are the caller's. */
 static inline unsigned int au_gather_flush(struct au_gather *g)
 {
 	unsigned int n = g->n;
