@@ -8,7 +8,7 @@
 #include <rte_ethdev.h>
 
 #include "link.h"
-#include "net/gate.h"
+#include "net/interlock.h"
 
 enum {
 	MBUFS = 16384,
@@ -21,7 +21,7 @@ enum {
 
 struct link_dpdk {
 	struct net_if nif;
-	struct net_gate *gate;
+	struct net_interlock *interlock;
 	struct rte_mempool *pool, *indirect;
 	struct net_rx *rx;
 	struct net_tx tx;
@@ -75,7 +75,7 @@ static unsigned int dpdk_poll(void *arg,
 	struct rte_mbuf *packets[NET_BURST];
 	struct net_datagram datagrams[NET_BURST];
 
-	net_gate_wait(d->gate, rte_lcore_id());
+	net_interlock_wait(d->interlock, rte_lcore_id());
 	unsigned int n = rte_eth_rx_burst(d->nif.port_id, 0, packets, NET_BURST);
 
 	n = net_rx_burst(d->rx, packets, n, rte_rdtsc(), datagrams);
@@ -109,10 +109,10 @@ static bool dpdk_close(void *arg)
 
 	dpdk_flush(d);
 	net_rx_destroy(d->rx);
-	net_gate_wait(d->gate, rte_lcore_id());
+	net_interlock_wait(d->interlock, rte_lcore_id());
 	net_port_stop(&d->nif);
-	net_gate_leave(d->gate, rte_lcore_id());
-	net_gate_destroy(d->gate);
+	net_interlock_leave(d->interlock, rte_lcore_id());
+	net_interlock_destroy(d->interlock);
 	free(d);
 	return true;
 }
@@ -227,9 +227,9 @@ bool link_dpdk_open(const struct link_config *config, struct link_transport *t, 
 	d->peer.port = config->peer_port;
 	d->peer.local = config->local;
 	*why = "out of memory for packets: give EAL more with -m";
-	if (!d->indirect || !d->rx || !net_gate_create(&d->nif, 1, &d->gate))
+	if (!d->indirect || !d->rx || !net_interlock_create(&d->nif, 1, &d->interlock))
 		return false;
-	net_gate_enter(d->gate, rte_lcore_id());
+	net_interlock_enter(d->interlock, rte_lcore_id());
 	*why = "no answer to ARP or neighbour solicitation: is the authenticator up, and on this "
 	       "link?";
 	if (!resolve(d, config)) {

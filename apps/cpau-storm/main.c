@@ -10,7 +10,7 @@
 
 #include <rte_eal.h>
 
-#include "net/gate.h"
+#include "net/interlock.h"
 #include "schedule.h"
 #include "storm.h"
 

@@ -24,7 +24,7 @@
 
 #include "au/au.h"
 #include "check.h"
-#include "net/gate.h"
+#include "net/interlock.h"
 #include "trust_config.h"
 
 enum { EXIT_CHECK = 1, EXIT_USAGE = 2, EXIT_START = 3 };

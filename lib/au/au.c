@@ -236,8 +236,8 @@ static bool make_ports(struct au *au)
 	for (unsigned int i = 0; i < s->n_nifs; i++)
 		if (!make_port(au, i))
 			return false;
-	return net_gate_create(s->nifs, s->n_nifs, &au->gate) ||
-	       fail(au, "no memory for the gate of the ports");
+	return net_interlock_create(s->nifs, s->n_nifs, &au->interlock) ||
+	       fail(au, "no memory for the interlock of the ports");
 }
 
 static struct rte_ring *make_ring(const char *kind, unsigned int i, unsigned int size,
@@ -536,7 +536,7 @@ void au_destroy(struct au *au)
 {
 	if (!au)
 		return;
-	net_gate_destroy(au->gate);
+	net_interlock_destroy(au->interlock);
 	for (unsigned int i = 0; i < au->made_controls; i++) {
 		au_control_destroy(au->controls[i]);
 		cn_local_destroy(au->cns[i]);
@@ -605,7 +605,7 @@ static bool poll_lcore(struct au_lcore *l)
 	uint64_t begin = l->last, busy = 0;
 	bool more = false;
 
-	if (!net_gate_open(l->au->gate, l->lcore)) {
+	if (!net_interlock_open(l->au->interlock, l->lcore)) {
 		l->last = rte_rdtsc();
 		au_count(&l->idle, l->last - begin);
 		return false;
@@ -630,11 +630,11 @@ static int run_lcore(void *arg)
 	struct au_lcore *l = arg;
 
 	l->last = rte_rdtsc();
-	net_gate_enter(l->au->gate, l->lcore);
+	net_interlock_enter(l->au->interlock, l->lcore);
 	while (atomic_load_explicit(&l->au->running, memory_order_relaxed))
 		if (!poll_lcore(l))
 			rte_pause();
-	net_gate_leave(l->au->gate, l->lcore);
+	net_interlock_leave(l->au->interlock, l->lcore);
 	return 0;
 }
 
@@ -648,7 +648,7 @@ void au_start(struct au *au)
 			continue;
 		}
 		au->main_lcore = &au->lcores[i];
-		net_gate_enter(au->gate, au->lcores[i].lcore);
+		net_interlock_enter(au->interlock, au->lcores[i].lcore);
 	}
 }
 
@@ -694,11 +694,11 @@ void au_stop(struct au *au)
 	/* Stopping a port and a peer's leaving may not meet either: both free the same memory. */
 	unsigned int lcore = rte_get_main_lcore();
 
-	net_gate_enter(au->gate, lcore);
-	net_gate_wait(au->gate, lcore);
+	net_interlock_enter(au->interlock, lcore);
+	net_interlock_wait(au->interlock, lcore);
 	for (unsigned int i = 0; i < au->shared.n_nifs; i++)
 		net_port_stop(&au->shared.nifs[i]);
-	net_gate_leave(au->gate, lcore);
-	net_gate_destroy(au->gate);
-	au->gate = NULL;
+	net_interlock_leave(au->interlock, lcore);
+	net_interlock_destroy(au->interlock);
+	au->interlock = NULL;
 }

@@ -7,7 +7,7 @@
 
 #include "au/au.h"
 #include "au/stage.h"
-#include "net/gate.h"
+#include "net/interlock.h"
 
 struct au_stage {
 	enum config_stage kind;
@@ -38,7 +38,7 @@ struct au {
 	unsigned int n_lcores;
 	struct au_lcore lcores[CONFIG_LCORES_MAX];
 	struct au_lcore *main_lcore;
-	struct net_gate *gate; /* NULL: no port needs one */
+	struct net_interlock *interlock; /* NULL: no port needs one */
 	uint64_t next_housekeeping;
 	/* Polls of each worker at the time when the epoch was replaced. */
 	uint64_t retired_polls[AU_EPOCHS][CONFIG_LCORES_MAX * CONFIG_STAGES_MAX];

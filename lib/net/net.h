@@ -65,7 +65,7 @@ struct net_if {
 	uint32_t addresses;
 	bool rx_checksum; /* the NIC checks IPv4 and UDP checksums */
 	bool rss;	  /* the NIC spreads flows over its queues */
-	bool unmaps;	  /* the driver unmaps its rings under us: see net/gate.h */
+	bool unmaps;	  /* the driver unmaps its rings under us: see net/interlock.h */
 };
 
 /* Where a datagram goes, or whence an answer returns. */

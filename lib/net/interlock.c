@@ -6,7 +6,7 @@
 #include <rte_eal.h>
 #include <rte_ethdev.h>
 
-#include "net/gate.h"
+#include "net/interlock.h"
 
 /* Not sooner: EAL goes through all alarms that are due, new ones too, before it looks elsewhere. */
 enum { SLICE_MS = 10, LOOK_US = 20, SOON_US = 30 };
@@ -14,7 +14,7 @@ enum { SLICE_MS = 10, LOOK_US = 20, SOON_US = 30 };
 /* EAL is one a process, and so is this. */
 static bool memif_used;
 
-static bool all_links_up(const struct net_gate *g)
+static bool all_links_up(const struct net_interlock *g)
 {
 	for (unsigned int i = 0; i < g->n_nifs; i++) {
 		struct rte_eth_link link;
@@ -26,9 +26,9 @@ static bool all_links_up(const struct net_gate *g)
 	return true;
 }
 
-static bool is_still(struct net_gate *g, unsigned int lcore)
+static bool is_still(struct net_interlock *g, unsigned int lcore)
 {
-	const struct net_gate_lcore *l = &g->lcores[lcore];
+	const struct net_interlock_lcore *l = &g->lcores[lcore];
 
 	return !atomic_load(&l->inside) || atomic_load(&l->seen) == g->closings;
 }
@@ -36,8 +36,8 @@ static bool is_still(struct net_gate *g, unsigned int lcore)
 /* An alarm; lcores have stood still since it last returned. */
 static void hold(void *arg)
 {
-	struct net_gate *g = arg;
-	unsigned int ms = all_links_up(g) ? NET_GATE_MS : NET_GATE_DOWN_MS;
+	struct net_interlock *g = arg;
+	unsigned int ms = all_links_up(g) ? NET_INTERLOCK_MS : NET_INTERLOCK_DOWN_MS;
 
 	atomic_store(&g->closing, 0);
 	for (unsigned int slept = 0; slept < ms && !atomic_load(&g->quit); slept += SLICE_MS)
@@ -52,17 +52,18 @@ static void hold(void *arg)
 		rte_delay_us_sleep(LOOK_US);
 }
 
-bool net_gate_create(const struct net_if *nifs, unsigned int n, struct net_gate **gate)
+bool net_interlock_create(const struct net_if *nifs, unsigned int n,
+			  struct net_interlock **interlock)
 {
 	bool needed = false;
 
-	*gate = NULL;
+	*interlock = NULL;
 	for (unsigned int i = 0; i < n; i++)
 		needed |= nifs[i].unmaps;
 	if (!needed)
 		return true;
 	memif_used = true;
-	struct net_gate *g = aligned_alloc(_Alignof(struct net_gate), sizeof(*g));
+	struct net_interlock *g = aligned_alloc(_Alignof(struct net_interlock), sizeof(*g));
 
 	if (!g)
 		return false;
@@ -75,11 +76,11 @@ bool net_gate_create(const struct net_if *nifs, unsigned int n, struct net_gate 
 		free(g);
 		return false;
 	}
-	*gate = g;
+	*interlock = g;
 	return true;
 }
 
-void net_gate_destroy(struct net_gate *g)
+void net_interlock_destroy(struct net_interlock *g)
 {
 	if (!g)
 		return;
@@ -88,7 +89,7 @@ void net_gate_destroy(struct net_gate *g)
 	free(g);
 }
 
-void net_gate_enter(struct net_gate *g, unsigned int lcore)
+void net_interlock_enter(struct net_interlock *g, unsigned int lcore)
 {
 	/* Either the next closing sees this lcore inside, or this lcore's next look sees the
 	 * closing. */
@@ -98,7 +99,7 @@ void net_gate_enter(struct net_gate *g, unsigned int lcore)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
-void net_gate_leave(struct net_gate *g, unsigned int lcore)
+void net_interlock_leave(struct net_interlock *g, unsigned int lcore)
 {
 	if (g)
 		atomic_store(&g->lcores[lcore].inside, false);

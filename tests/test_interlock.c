@@ -11,13 +11,13 @@
 #include <rte_pause.h>
 
 #include "start_eal.h"
-#include "net/gate.h"
+#include "net/interlock.h"
 
 enum { LCORES = 3, CALLBACKS = 40 };
 
-static struct net_gate *gate;
+static struct net_interlock *interlock;
 static atomic_bool running;
-static atomic_uint at_work; /* lcores between looking at the gate and the end of their turn */
+static atomic_uint at_work; /* lcores between looking at the interlock and the end of their turn */
 static atomic_uint callbacks, collisions;
 static atomic_ullong turns[LCORES];
 
@@ -25,9 +25,9 @@ static void *lcore(void *arg)
 {
 	unsigned int i = (unsigned int)(uintptr_t)arg;
 
-	net_gate_enter(gate, i);
+	net_interlock_enter(interlock, i);
 	while (atomic_load(&running)) {
-		if (!net_gate_open(gate, i)) {
+		if (!net_interlock_open(interlock, i)) {
 			rte_pause();
 			continue;
 		}
@@ -37,7 +37,7 @@ static void *lcore(void *arg)
 		atomic_fetch_sub(&at_work, 1);
 		atomic_fetch_add(&turns[i], 1);
 	}
-	net_gate_leave(gate, i);
+	net_interlock_leave(interlock, i);
 	return NULL;
 }
 
@@ -53,27 +53,28 @@ static void driver_callback(void *arg)
 		rte_eal_alarm_set(100, driver_callback, NULL);
 }
 
-Test(gate, is_not_made_where_no_port_needs_it, .init = start_eal)
+Test(interlock, is_not_made_where_no_port_needs_it, .init = start_eal)
 {
 	const struct net_if nif = {.port_id = 0};
 
-	cr_assert(net_gate_create(&nif, 1, &gate));
-	cr_expect_null(gate);
-	cr_expect(net_gate_open(gate, 0));
-	net_gate_enter(gate, 0);
-	net_gate_leave(gate, 0);
-	net_gate_destroy(gate);
+	cr_assert(net_interlock_create(&nif, 1, &interlock));
+	cr_expect_null(interlock);
+	cr_expect(net_interlock_open(interlock, 0));
+	net_interlock_enter(interlock, 0);
+	net_interlock_leave(interlock, 0);
+	net_interlock_destroy(interlock);
 }
 
-Test(gate, callbacks_and_turns_never_meet, .init = start_eal)
+Test(interlock, callbacks_and_turns_never_meet, .init = start_eal)
 {
-	/* There is no such port, so its link is not up, and the gate closes every millisecond. */
+	/* There is no such port, so its link is not up, and the interlock closes every millisecond.
+	 */
 	const struct net_if nif = {.port_id = 0, .unmaps = true};
 	pthread_t threads[LCORES];
 	uint64_t until;
 
-	cr_assert(net_gate_create(&nif, 1, &gate));
-	cr_assert_not_null(gate);
+	cr_assert(net_interlock_create(&nif, 1, &interlock));
+	cr_assert_not_null(interlock);
 	atomic_store(&running, true);
 	for (unsigned int i = 0; i < LCORES; i++)
 		cr_assert_eq(pthread_create(&threads[i], NULL, lcore, (void *)(uintptr_t)i), 0);
@@ -84,7 +85,7 @@ Test(gate, callbacks_and_turns_never_meet, .init = start_eal)
 	atomic_store(&running, false);
 	for (unsigned int i = 0; i < LCORES; i++)
 		pthread_join(threads[i], NULL);
-	net_gate_destroy(gate);
+	net_interlock_destroy(interlock);
 	cr_expect_eq(atomic_load(&callbacks), CALLBACKS, "the driver's callbacks do not get on");
 	cr_expect_eq(atomic_load(&collisions), 0, "a callback ran during a turn");
 	for (unsigned int i = 0; i < LCORES; i++)
