@@ -22,7 +22,20 @@ enum {
 	CONFIG_STAGES_MAX = 8,	/* stages of one lcore */
 };
 
-enum config_stage { CONFIG_STAGE_WORKER, CONFIG_STAGE_CRYPTO, CONFIG_STAGE_CONTROL };
+enum config_stage {
+	CONFIG_STAGE_WORKER,
+	CONFIG_STAGE_CRYPTO,
+	CONFIG_STAGE_CONTROL,
+	CONFIG_STAGE_GATE,
+	CONFIG_STAGE_KINDS,
+};
+
+/* What a port is for; a port may serve several. */
+enum config_serves {
+	CONFIG_SERVES_AN = 1, /* the AN link */
+	CONFIG_SERVES_N3 = 2, /* GTP-U, to and from access nodes */
+	CONFIG_SERVES_N6 = 4, /* IP, to and from the data network */
+};
 
 /* The stages that one lcore runs, in turn. */
 struct config_lcore {
@@ -36,6 +49,9 @@ struct config_port {
 	char *vdev;   /* whole --vdev argument when the port is virtual, else NULL */
 	char *ipv4;   /* "192.0.2.1/24", or NULL */
 	char *ipv6;   /* "2001:db8::1/64", or NULL */
+	unsigned int serves; /* bits of enum config_serves; CONFIG_SERVES_AN alone by default */
+	char *gateway_ipv4;  /* next hop to what is not on the port's prefix, or NULL */
+	char *gateway_ipv6;
 	unsigned int vlan;	/* 0: untagged */
 	unsigned int mtu;	/* octets */
 	unsigned int rx_queues; /* 0: one a worker, as far as the device has them */
@@ -49,10 +65,11 @@ struct config_an {
 	char *name;
 	char *address; /* of the first */
 	unsigned int count;
-	char *key_file; /* 64 hex digits; shared by the whole range unless derived per AN */
+	char *key_file;	  /* 64 hex digits; shared by the whole range unless derived per AN */
+	char *n3_address; /* of the first, for GTP-U; NULL: that of the AN link */
 	/* filled by config_load */
 	uint8_t key[32];
-	struct net_addr first;
+	struct net_addr first, n3_first;
 };
 
 struct config_credentials {
@@ -103,11 +120,23 @@ struct config_timers {
 
 struct config_session {
 	char *dnn;
-	char *pool; /* CIDR */
-	char *dns;
+	char *pool;	 /* CIDR */
+	char *pool_ipv6; /* CIDR of at most 64 bits, of which each UE gets a /64; NULL: IPv4 alone
+			  */
+	char *dns;	 /* IPv4 */
+	char *dns_ipv6;	 /* or NULL */
 	char *smdp_fqdn;
-	char *smdp_address;
+	char *smdp_address; /* IPv4; allowed on TCP port 443 */
+	/* Further destinations that are allowed, "ADDRESS[/LENGTH]" or "NAME", then ":PORT" where
+	 * it is not 443 ("[ADDRESS/LENGTH]:PORT" for IPv6). Names are resolved at start, and again
+	 * every refresh_s. */
+	char **allow;
+	unsigned int n_allow;
 	unsigned int ambr_kbps;
+	unsigned int packets_per_s; /* of one session and direction; 0: no limit */
+	unsigned int lifetime_s;    /* after which a session is released, whatever it does */
+	unsigned int idle_s;	/* a session that has downloaded and then is idle so long is done */
+	unsigned int refresh_s; /* of names */
 };
 
 struct config {

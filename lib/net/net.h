@@ -58,9 +58,14 @@ struct net_if {
 	uint16_t mtu;	   /* octets of an IP packet */
 	uint16_t vlan;	   /* 0: untagged */
 	uint16_t udp_port; /* that we serve, host order; 0: any (a generator's many source ports) */
+	uint16_t gtpu_port; /* likewise, of the user plane (N3); 0: none */
+	bool transit;	    /* N6: IP packets for other addresses than ours are passed on */
 	struct rte_ether_addr mac;
 	struct net_addr ipv4; /* family 0: none */
 	struct net_addr ipv6;
+	uint8_t ipv4_length,
+		ipv6_length; /* of the prefixes on the link, bits; 0: all is on the link */
+	struct net_addr gateway_ipv4, gateway_ipv6; /* next hop to what is not; family 0: none */
 	/* A generator has many addresses: this many from ipv4 / ipv6 on are all ours. */
 	uint32_t addresses;
 	bool rx_checksum; /* the NIC checks IPv4 and UDP checksums */
@@ -100,6 +105,8 @@ struct net_rx_config {
 	 * else goes with the datagram. NULL: everybody is 0. */
 	int (*find_source)(void *arg, const struct net_addr *source);
 	void *arg;
+	/* Of several ports and lcores: what ARP and ND say is put there. NULL: kept in rx alone. */
+	struct net_neighbours *neighbours;
 };
 
 enum { NET_BURST = 64 };
@@ -114,6 +121,10 @@ unsigned int net_rx_burst(struct net_rx *rx, struct rte_mbuf **packets, unsigned
 			  uint64_t tsc, struct net_datagram *out);
 /* Frames to send as they are; the caller owns them afterwards. */
 unsigned int net_rx_answers(struct net_rx *rx, struct rte_mbuf **out, unsigned int n);
+/* Packets of the last burst that are for others (net_if.transit), in the order of their arrival:
+ * IPv4 or IPv6, whole or a fragment, in one segment, data begins at the IP header, which was
+ * checked (version, lengths, IPv4 checksum). At most NET_BURST; the caller owns them afterwards. */
+unsigned int net_rx_transit(struct net_rx *rx, struct rte_mbuf **out);
 /* The MAC that an address was last seen to have in ARP or ND; false: not known. */
 bool net_rx_neighbour(const struct net_rx *rx, const struct net_addr *addr,
 		      struct rte_ether_addr *mac);
@@ -121,6 +132,10 @@ bool net_rx_neighbour(const struct net_rx *rx, const struct net_addr *addr,
 /* Spreads flows over workers where the ethdev does not: source address and source port of the IP
  * packet in the mbuf, or addresses alone for a fragment. 0 for what is not IP. */
 uint32_t net_flow_hash(const struct rte_mbuf *packet);
+/* Whether the frame is for the user plane of a port that serves it and the AN link too: UDP for
+ * gtpu_port, or IP for another address where transit is set. Never for a fragment that is for us:
+ * GTP-U in fragments wants a port of its own. A look at the headers, no check. */
+bool net_is_user_plane(const struct net_if *nif, const struct rte_mbuf *packet);
 
 /* ---------------------------------------------------------------- sending */
 
@@ -138,9 +153,47 @@ unsigned int net_udp_finish(const struct net_if *nif, struct rte_mbuf *mbuf,
 			    struct rte_mempool *direct, struct rte_mempool *indirect,
 			    struct rte_mbuf **out);
 
+/* A tunnel's datagram: headers as net_udp_finish makes them, but UDP without a checksum (IPv4: RFC
+ * 768; IPv6: RFC 6935, which GTP-U may use), for packets that fit the MTU. to->mac is the next
+ * hop's. False: it does not fit, and nothing was done. */
+bool net_tunnel_finish(const struct net_if *nif, struct rte_mbuf *mbuf, const struct net_peer *to,
+		       uint16_t local_port, uint16_t ip_id);
+/* An IP packet on its way: prepends Ethernet (and VLAN) towards the next hop. Needs 18 octets of
+ * headroom. */
+void net_transit_finish(const struct net_if *nif, struct rte_mbuf *mbuf,
+			const struct rte_ether_addr *next_hop);
+/* An IPv4 packet (data at its IP header, no Ethernet) into fragments of at most mtu octets; 0: it
+ * could not be done, and the mbuf is freed. */
+unsigned int net_ipv4_fragment(struct rte_mbuf *mbuf, unsigned int mtu, struct rte_mempool *direct,
+			       struct rte_mempool *indirect,
+			       struct rte_mbuf *out[NET_FRAGMENTS_MAX]);
+
 /* An ARP request or a neighbour solicitation for the address; NULL: no mbuf. */
 struct rte_mbuf *net_solicit(const struct net_if *nif, const struct net_addr *local,
 			     const struct net_addr *wanted, struct rte_mempool *pool);
+
+/* ---------------------------------------------------------------- next hops */
+
+/* MAC addresses of neighbours of all ports: a table of fixed size, written by every lcore that
+ * receives ARP and ND, read by every lcore that sends, without locks. A writer that meets another
+ * at the same entry gives way: ARP comes again. */
+struct net_neighbours;
+struct net_neighbours *net_neighbours_create(unsigned int capacity, int numa_node);
+void net_neighbours_destroy(struct net_neighbours *n);
+void net_neighbours_learn(struct net_neighbours *n, uint8_t nif, const struct net_addr *addr,
+			  const struct rte_ether_addr *mac, uint64_t tsc);
+
+enum net_hop {
+	NET_HOP_KNOWN, /* *mac is set */
+	NET_HOP_ASK,   /* not known, or to be refreshed: send net_solicit for *hop; at most once a
+			  second and hop. *mac is set when it was known: *known says so */
+	NET_HOP_WAIT,  /* asked already */
+	NET_HOP_NONE,  /* no route: not on the link and no gateway */
+};
+/* The next hop to destination over the port, and its MAC. */
+enum net_hop net_next_hop(struct net_neighbours *n, const struct net_if *nif, uint8_t nif_index,
+			  const struct net_addr *destination, uint64_t tsc, struct net_addr *hop,
+			  struct rte_ether_addr *mac, bool *known);
 
 /* Frames towards one queue of one port. */
 struct net_tx {

@@ -84,6 +84,9 @@
 	X(RELEASED, 0x46, "released", "the UE or the access node released the connection")        \
 	X(SMC_REJECTED, 0x47, "smc-rejected", "the UE rejected the SECURITY MODE COMMAND")        \
 	X(NETWORK_REFUSED, 0x48, "network-refused", "the UE did not accept this network")         \
+	X(SESSION_EXPIRED, 0x49, "session-expired",                                               \
+	  "the session's time was over before its download")                                      \
+	X(SESSION_DONE, 0x4a, "session-done", "the session has downloaded, or was not used")      \
 	X(INTERNAL, 0x4f, "internal", "an internal failure of the authenticator")
 
 enum wire_cause {

@@ -105,7 +105,8 @@ static const struct wire_ie_definition session_establishment_accept[] = {
 	M(SSC_MODE, HALF, 0, 1, 1),
 	M(QOS_RULES, LV_E, 0, 4, 256),
 	M(SESSION_AMBR, LV, 0, 6, 6),
-	O(PDU_ADDRESS, TLV, 0x29, 5, 5),
+	O(5GSM_CAUSE, TV, 0x59, 1, 1),
+	O(PDU_ADDRESS, TLV, 0x29, 5, 13),
 	EPCO_IE,
 	DNN_IE,
 };
@@ -131,11 +132,16 @@ static const struct wire_ie_definition context_setup_request[] = {
 };
 static const struct wire_ie_definition session_setup_request[] = {
 	RECORD_PDU_SESSION_ID_IE,
-	M(UE_IPV4, TLV_E, 0x08, 4, 4),
+	O(UE_IPV4, TLV_E, 0x08, 4, 4),
 	M(QFI, TLV_E, 0x09, 1, 1),
 	O(DNN, TLV_E, 0x0a, 2, 100),
+	O(UPLINK_TUNNEL, TLV_E, 0x0d, 8, 20),
+	O(UE_IPV6_PREFIX, TLV_E, 0x0f, 8, 8),
 };
-static const struct wire_ie_definition session_setup_response[] = {RECORD_PDU_SESSION_ID_IE};
+static const struct wire_ie_definition session_setup_response[] = {
+	RECORD_PDU_SESSION_ID_IE,
+	O(DOWNLINK_TUNNEL, TLV_E, 0x0e, 8, 20),
+};
 static const struct wire_ie_definition session_setup_failure[] = {
 	RECORD_PDU_SESSION_ID_IE,
 	RECORD_CAUSE_IE,
@@ -301,6 +307,9 @@ const char *wire_ie_name(enum wire_ie ie)
 		[WIRE_IE_SERVING_NETWORK] = "Serving network name",
 		[WIRE_IE_SEALED_KGNB] = "Sealed K_gNB",
 		[WIRE_IE_UE_IPV4] = "UE IPv4 address",
+		[WIRE_IE_UE_IPV6_PREFIX] = "UE IPv6 prefix",
+		[WIRE_IE_UPLINK_TUNNEL] = "Uplink tunnel",
+		[WIRE_IE_DOWNLINK_TUNNEL] = "Downlink tunnel",
 		[WIRE_IE_QFI] = "QFI",
 		[WIRE_IE_TRAFFIC_REDUCTION] = "Traffic reduction",
 	};

@@ -157,15 +157,20 @@ enum wire_ie {
 	WIRE_IE_SSC_MODE,	    /* half octet: 1 */
 	WIRE_IE_QOS_RULES,	    /* LV-E */
 	WIRE_IE_SESSION_AMBR,	    /* 6 octets */
-	WIRE_IE_PDU_ADDRESS,	    /* 5 octets: type, IPv4 */
-	WIRE_IE_EPCO,		    /* extended protocol configuration options */
-	WIRE_IE_5GSM_CAUSE,	    /* 1 octet */
+	/* type, then by type IPv4 (4), an interface identifier (8), or identifier and IPv4 (12);
+	 * TS 24.501 9.11.4.10 */
+	WIRE_IE_PDU_ADDRESS,
+	WIRE_IE_EPCO,	    /* extended protocol configuration options */
+	WIRE_IE_5GSM_CAUSE, /* 1 octet */
 	/* AN link records */
 	WIRE_IE_AN_NAME,	   /* 1 to 64 octets, printable */
 	WIRE_IE_AU_NAME,	   /* 1 to 64 octets, printable */
 	WIRE_IE_SERVING_NETWORK,   /* serving network name, e.g. 5G:mnc001.mcc001.3gppnetwork.org */
 	WIRE_IE_SEALED_KGNB,	   /* 60: nonce (12), ciphertext (32), tag (16) */
 	WIRE_IE_UE_IPV4,	   /* 4 */
+	WIRE_IE_UE_IPV6_PREFIX,	   /* 8: the /64 of the session */
+	WIRE_IE_UPLINK_TUNNEL,	   /* 8 or 20: TEID (4), address; where the AN sends G-PDUs */
+	WIRE_IE_DOWNLINK_TUNNEL,   /* 8 or 20: likewise, where the AN wants them */
 	WIRE_IE_QFI,		   /* 1 */
 	WIRE_IE_TRAFFIC_REDUCTION, /* 1: percent of new attaches that the AN is to hold back */
 	WIRE_IE_N,

@@ -27,12 +27,15 @@ t.records = {
 	} },
 	[0x28] = { name = "SESSION SETUP REQUEST", strict = true, ies = {
 		{ key = "pdu_session_id", format = "tlv_e", mandatory = true, tag = 0x07, min = 1, max = 1 },
-		{ key = "ue_ipv4_address", format = "tlv_e", mandatory = true, tag = 0x08, min = 4, max = 4 },
+		{ key = "ue_ipv4_address", format = "tlv_e", mandatory = false, tag = 0x08, min = 4, max = 4 },
 		{ key = "qfi", format = "tlv_e", mandatory = true, tag = 0x09, min = 1, max = 1 },
 		{ key = "dnn", format = "tlv_e", mandatory = false, tag = 0x0a, min = 2, max = 100 },
+		{ key = "uplink_tunnel", format = "tlv_e", mandatory = false, tag = 0x0d, min = 8, max = 20 },
+		{ key = "ue_ipv6_prefix", format = "tlv_e", mandatory = false, tag = 0x0f, min = 8, max = 8 },
 	} },
 	[0x29] = { name = "SESSION SETUP RESPONSE", strict = true, ies = {
 		{ key = "pdu_session_id", format = "tlv_e", mandatory = true, tag = 0x07, min = 1, max = 1 },
+		{ key = "downlink_tunnel", format = "tlv_e", mandatory = false, tag = 0x0e, min = 8, max = 20 },
 	} },
 	[0x2a] = { name = "SESSION SETUP FAILURE", strict = true, ies = {
 		{ key = "pdu_session_id", format = "tlv_e", mandatory = true, tag = 0x07, min = 1, max = 1 },
@@ -143,7 +146,8 @@ t.gsm = {
 		{ key = "ssc_mode", format = "half", mandatory = true, tag = 0x00, min = 1, max = 1 },
 		{ key = "authorized_qos_rules", format = "lv_e", mandatory = true, tag = 0x00, min = 4, max = 256 },
 		{ key = "session_ambr", format = "lv", mandatory = true, tag = 0x00, min = 6, max = 6 },
-		{ key = "pdu_address", format = "tlv", mandatory = false, tag = 0x29, min = 5, max = 5 },
+		{ key = "5gsm_cause", format = "tv", mandatory = false, tag = 0x59, min = 1, max = 1 },
+		{ key = "pdu_address", format = "tlv", mandatory = false, tag = 0x29, min = 5, max = 13 },
 		{ key = "extended_protocol_configuration_options", format = "tlv_e", mandatory = false, tag = 0x7b, min = 1, max = 512 },
 		{ key = "dnn", format = "tlv", mandatory = false, tag = 0x25, min = 2, max = 100 },
 	} },
@@ -193,6 +197,9 @@ t.ies = {
 	{ key = "serving_network_name", name = "Serving network name" },
 	{ key = "sealed_k_gnb", name = "Sealed K_gNB" },
 	{ key = "ue_ipv4_address", name = "UE IPv4 address" },
+	{ key = "ue_ipv6_prefix", name = "UE IPv6 prefix" },
+	{ key = "uplink_tunnel", name = "Uplink tunnel" },
+	{ key = "downlink_tunnel", name = "Downlink tunnel" },
 	{ key = "qfi", name = "QFI" },
 	{ key = "traffic_reduction", name = "Traffic reduction" },
 }
@@ -255,6 +262,8 @@ t.causes = {
 	[0x46] = "released: the UE or the access node released the connection",
 	[0x47] = "smc-rejected: the UE rejected the SECURITY MODE COMMAND",
 	[0x48] = "network-refused: the UE did not accept this network",
+	[0x49] = "session-expired: the session's time was over before its download",
+	[0x4a] = "session-done: the session has downloaded, or was not used",
 	[0x4f] = "internal: an internal failure of the authenticator",
 }
 return t
