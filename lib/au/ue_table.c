@@ -245,17 +245,12 @@ uint32_t ue_table_tmsi(const struct ue_table *t, const struct ue *ue)
 
 void ue_table_write_begin(struct ue *ue)
 {
-	uint32_t s = atomic_load_explicit(&ue->sequence, memory_order_relaxed);
-
-	atomic_store_explicit(&ue->sequence, s + 1, memory_order_relaxed);
-	atomic_thread_fence(memory_order_release);
+	sequence_write_begin(&ue->sequence);
 }
 
 void ue_table_write_end(struct ue *ue)
 {
-	uint32_t s = atomic_load_explicit(&ue->sequence, memory_order_relaxed);
-
-	atomic_store_explicit(&ue->sequence, s + 1, memory_order_release);
+	sequence_write_end(&ue->sequence);
 }
 
 void ue_table_set_state(struct ue_table *t, struct ue *ue, enum ue_state state)
@@ -274,9 +269,9 @@ bool ue_table_read(const struct ue_table *t, uint64_t au_ue_id, struct ue_view *
 	const struct ue *ue = &t->ues[slot];
 
 	for (unsigned int i = 0; i < READ_TRIES; i++) {
-		uint32_t before = atomic_load_explicit(&ue->sequence, memory_order_acquire);
+		uint32_t before;
 
-		if (before & 1)
+		if (!sequence_read_begin(&ue->sequence, &before))
 			continue;
 		uint32_t generation = ue->generation;
 
@@ -286,8 +281,7 @@ bool ue_table_read(const struct ue_table *t, uint64_t au_ue_id, struct ue_view *
 		memcpy(view->eid, ue->eid, sizeof(view->eid));
 		memcpy(view->rand_ue, ue->rand_ue, sizeof(view->rand_ue));
 		memcpy(&view->half_open, &ue->half_open, sizeof(view->half_open));
-		atomic_thread_fence(memory_order_acquire);
-		if (atomic_load_explicit(&ue->sequence, memory_order_relaxed) == before)
+		if (sequence_read_end(&ue->sequence, before))
 			return view->state != UE_FREE &&
 			       generation == (au_ue_id & UE_ID_GENERATION_MASK);
 	}

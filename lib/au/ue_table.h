@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "base/base.h"
+#include "base/sequence.h"
 #include "crypto/crypto.h"
 #include "sec/sec.h"
 #include "net/net.h"
@@ -86,8 +87,7 @@ struct ue_secured {
 };
 
 struct ue {
-	/* Even: stable. Odd: being written. Workers read around it (ue_table_read_half_open). */
-	_Atomic uint32_t sequence;
+	struct sequence sequence; /* workers read around a write (ue_table_read) */
 	uint32_t generation;
 	uint8_t state; /* enum ue_state */
 	uint8_t retries;
