@@ -24,6 +24,7 @@ static struct rte_ring *to_au, *from_au;
 static struct rte_mempool *an_pool;
 static struct net_rx *an_rx;
 static struct net_if an_if = {
+	.any_port = true,
 	.mtu = MTU,
 	.mac = {{0x02, 0, 0, 0, 0, 2}},
 	.ipv4 = {.family = 4, .a = {192, 0, 2, FIRST_AN}},

@@ -208,6 +208,7 @@ bool link_dpdk_open(const struct link_config *config, struct link_transport *t, 
 	if (!d)
 		return false;
 	d->local = config->local;
+	d->nif.any_port = true;
 	d->nif.vlan = config->vlan;
 	d->nif.addresses = config->n_ans;
 	*(config->local.family == 4 ? &d->nif.ipv4 : &d->nif.ipv6) = config->local;

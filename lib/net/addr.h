@@ -28,6 +28,16 @@ static inline bool net_addr_equal(const struct net_addr *a, const struct net_add
 	return a->family == b->family && memcmp(a->a, b->a, 16) == 0;
 }
 
+/* Whether addr is of the prefix of that many bits, which is at most that of its family. */
+static inline bool net_prefix_has(const struct net_addr *prefix, unsigned int length,
+				  const struct net_addr *addr)
+{
+	unsigned int octets = length / 8, bits = length % 8;
+
+	return prefix->family == addr->family && memcmp(prefix->a, addr->a, octets) == 0 &&
+	       (bits == 0 || (prefix->a[octets] ^ addr->a[octets]) >> (8 - bits) == 0);
+}
+
 /* A mix of all bits, not keyed: for tables filled from configuration, and for spreading flows. */
 static inline uint32_t net_addr_hash(const struct net_addr *addr)
 {

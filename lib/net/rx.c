@@ -10,7 +10,6 @@
 #include "net/internal.h"
 
 enum {
-	ETHER_QINQ = 0x88a8,
 	EXTENSIONS_MAX = 4, /* IPv6 extension headers that are walked */
 	NEIGHBOURS = 16,
 	ICMP6_ECHO_REQUEST = 128,
@@ -18,7 +17,12 @@ enum {
 	ICMP6_SOLICITATION = 135,
 	ICMP6_ADVERTISEMENT = 136,
 	FRAGMENT_BUCKET = 4,
+	PREFETCH = 4, /* packets ahead */
 };
+/* What a NIC says of a frame. */
+#define SAID_BY_NIC                                                                       \
+	(RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_IP_CKSUM_MASK | \
+	 RTE_MBUF_F_RX_L4_CKSUM_MASK)
 
 struct neighbour {
 	struct net_addr addr;
@@ -30,8 +34,8 @@ struct net_rx {
 	uint64_t counters[NET_COUNTER_N];
 	struct rte_ip_frag_tbl *fragments;
 	struct rte_ip_frag_death_row dead;
-	unsigned int n_answers;
-	struct rte_mbuf *answers[NET_BURST];
+	unsigned int n_answers, n_transit;
+	struct rte_mbuf *answers[NET_BURST], *transit[NET_BURST];
 	struct neighbour neighbours[NEIGHBOURS];
 	unsigned int next_neighbour;
 };
@@ -39,15 +43,14 @@ struct net_rx {
 /* A packet on its way through the layers. */
 struct packet {
 	struct rte_mbuf *mbuf;
+	/* Whose peer and source are filled in on the way, whether or not a datagram comes of it. */
+	struct net_datagram *out;
 	uint64_t tsc;
-	struct rte_ether_addr source_mac;
 	uint16_t l3; /* offset of the IP header */
 	uint16_t l4; /* offset of what follows it and its extensions */
 	size_t l4_len;
 	uint8_t protocol;
 	bool v6;
-	struct net_addr source, destination;
-	int known_as; /* what find_source said of the source */
 };
 
 static const struct {
@@ -94,6 +97,7 @@ void net_rx_destroy(struct net_rx *rx)
 	if (!rx)
 		return;
 	rte_pktmbuf_free_bulk(rx->answers, rx->n_answers);
+	rte_pktmbuf_free_bulk(rx->transit, rx->n_transit);
 	if (rx->fragments)
 		rte_ip_frag_table_destroy(rx->fragments);
 	rte_free(rx);
@@ -104,9 +108,14 @@ const uint64_t *net_rx_counters(const struct net_rx *rx)
 	return rx->counters;
 }
 
+static void count_n(struct net_rx *rx, enum net_counter counter, uint64_t n)
+{
+	__atomic_store_n(&rx->counters[counter], rx->counters[counter] + n, __ATOMIC_RELAXED);
+}
+
 static void count(struct net_rx *rx, enum net_counter counter)
 {
-	__atomic_store_n(&rx->counters[counter], rx->counters[counter] + 1, __ATOMIC_RELAXED);
+	count_n(rx, counter, 1);
 }
 
 /* Every packet that goes no further ends here. */
@@ -135,6 +144,15 @@ unsigned int net_rx_answers(struct net_rx *rx, struct rte_mbuf **out, unsigned i
 	return given;
 }
 
+unsigned int net_rx_transit(struct net_rx *rx, struct rte_mbuf **out)
+{
+	unsigned int given = rx->n_transit;
+
+	memcpy(out, rx->transit, given * sizeof(*out));
+	rx->n_transit = 0;
+	return given;
+}
+
 static struct net_addr addr_v4(const void *octets)
 {
 	struct net_addr a = {.family = 4};
@@ -151,19 +169,10 @@ static struct net_addr addr_v6(const void *octets)
 	return a;
 }
 
-static bool is_ours(const struct net_if *nif, const struct net_addr *a)
-{
-	const struct net_addr *first = a->family == 4 ? &nif->ipv4 : &nif->ipv6;
-	unsigned int size = a->family == 4 ? 4 : 16;
-
-	if (first->family != a->family || memcmp(first->a, a->a, size - 4) != 0)
-		return false;
-	return load_be32(a->a + size - 4) - load_be32(first->a + size - 4) < nif->addresses;
-}
-
 /* ---------------------------------------------------------------- neighbours */
 
-static void learn(struct net_rx *rx, const struct net_addr *addr, const struct rte_ether_addr *mac)
+static void learn_alone(struct net_rx *rx, const struct net_addr *addr,
+			const struct rte_ether_addr *mac)
 {
 	for (unsigned int i = 0; i < NEIGHBOURS; i++)
 		if (net_addr_equal(&rx->neighbours[i].addr, addr)) {
@@ -172,6 +181,21 @@ static void learn(struct net_rx *rx, const struct net_addr *addr, const struct r
 		}
 	rx->neighbours[rx->next_neighbour] = (struct neighbour){*addr, *mac};
 	rx->next_neighbour = (rx->next_neighbour + 1) % NEIGHBOURS;
+}
+
+static void learn(struct net_rx *rx, const struct packet *p, const struct net_addr *addr,
+		  const struct rte_ether_addr *mac)
+{
+	const struct net_if *nif = rx->config.nif;
+
+	if (!net_is_on_link(nif, addr) || net_is_ours(nif, addr) ||
+	    rte_is_multicast_ether_addr(mac))
+		return;
+	if (!rx->config.neighbours)
+		learn_alone(rx, addr, mac);
+	else if (!net_neighbours_learn(rx->config.neighbours, rx->config.nif_index, addr, mac,
+				       p->tsc))
+		count(rx, NET_COUNT_NEIGHBOURS_FULL);
 }
 
 bool net_rx_neighbour(const struct net_rx *rx, const struct net_addr *addr,
@@ -190,9 +214,9 @@ static void answer_in_place(struct net_rx *rx, struct packet *p)
 {
 	struct rte_ether_hdr *ether = rte_pktmbuf_mtod(p->mbuf, struct rte_ether_hdr *);
 
-	ether->dst_addr = p->source_mac;
+	ether->dst_addr = p->out->from.mac;
 	ether->src_addr = rx->config.nif->mac;
-	p->mbuf->ol_flags = 0;
+	p->mbuf->ol_flags &= ~(uint64_t)SAID_BY_NIC;
 	answer(rx, p->mbuf);
 }
 
@@ -211,9 +235,9 @@ static bool handle_arp(struct net_rx *rx, struct packet *p)
 	struct net_addr target = addr_v4(&arp->arp_data.arp_tip);
 	struct net_addr sender = addr_v4(&arp->arp_data.arp_sip);
 
-	if (!is_ours(rx->config.nif, &target))
+	if (!net_is_ours(rx->config.nif, &target))
 		return refuse(rx, p, NET_COUNT_NOT_FOR_US);
-	learn(rx, &sender, &arp->arp_data.arp_sha);
+	learn(rx, p, &sender, &arp->arp_data.arp_sha);
 	if (arp->arp_opcode != RTE_BE16(RTE_ARP_OP_REQUEST))
 		return refuse(rx, p, NET_COUNT_ARP);
 	count(rx, NET_COUNT_ARP);
@@ -260,22 +284,23 @@ static bool handle_nd(struct net_rx *rx, struct packet *p, uint8_t *icmp)
 	if (p->l4_len < 24 || ip->hop_limits != 255 || icmp[1] != 0)
 		return refuse(rx, p, NET_COUNT_BAD_ND);
 	target = addr_v6(icmp + 8);
-	bool has_mac = p->l4_len >= 32 && icmp[25] == 1;
+	const struct rte_ether_addr *mac = (const struct rte_ether_addr *)(icmp + 26);
+	bool has_mac = p->l4_len >= 32 && icmp[25] == 1 && !rte_is_multicast_ether_addr(mac);
 
 	if (icmp[0] == ICMP6_ADVERTISEMENT) {
 		if (has_mac && icmp[24] == 2)
-			learn(rx, &target, (const struct rte_ether_addr *)(icmp + 26));
+			learn(rx, p, &target, mac);
 		return refuse(rx, p, NET_COUNT_ND);
 	}
-	if (!is_ours(rx->config.nif, &target))
+	if (!net_is_ours(rx->config.nif, &target))
 		return refuse(rx, p, NET_COUNT_NOT_FOR_US);
 	/* Duplicate address detection (source ::) has no option and wants an answer to all nodes;
 	 * the address is configured by hand here, so it is left alone. */
 	if (!has_mac || icmp[24] != 1)
 		return refuse(rx, p, NET_COUNT_ND);
 	count(rx, NET_COUNT_ND);
-	memcpy(&p->source_mac, icmp + 26, RTE_ETHER_ADDR_LEN);
-	learn(rx, &p->source, &p->source_mac);
+	p->out->from.mac = *mac;
+	learn(rx, p, &p->out->from.addr, mac);
 	memcpy(ip->dst_addr, ip->src_addr, 16);
 	memcpy(ip->src_addr, target.a, 16);
 	ip->payload_len = RTE_BE16(32);
@@ -304,7 +329,7 @@ static bool handle_icmp6(struct net_rx *rx, struct packet *p)
 		return refuse(rx, p, NET_COUNT_BAD_CHECKSUM);
 	if (icmp[0] == ICMP6_SOLICITATION || icmp[0] == ICMP6_ADVERTISEMENT)
 		return handle_nd(rx, p, icmp);
-	if (icmp[0] != ICMP6_ECHO_REQUEST || !is_ours(rx->config.nif, &p->destination))
+	if (icmp[0] != ICMP6_ECHO_REQUEST || !net_is_ours(rx->config.nif, &p->out->from.local))
 		return refuse(rx, p, NET_COUNT_BAD_PROTOCOL);
 	count(rx, NET_COUNT_ECHO);
 	memcpy(destination, ip->dst_addr, 16);
@@ -350,9 +375,36 @@ static bool linearise(struct net_rx *rx, struct packet *p)
 
 static bool source_known(const struct net_rx *rx, struct packet *p)
 {
+	int source = 0;
+
 	if (rx->config.find_source)
-		p->known_as = rx->config.find_source(rx->config.arg, &p->source);
-	return p->known_as >= 0;
+		source = rx->config.find_source(rx->config.arg, &p->out->from.addr);
+	p->out->source = source;
+	return source >= 0;
+}
+
+/* Ethernet pads short frames: the packet ends where its header says. One segment. */
+static void cut_padding(struct rte_mbuf *m, size_t excess)
+{
+	m->data_len = (uint16_t)(m->data_len - excess);
+	m->pkt_len = m->data_len;
+}
+
+/* A packet of n octets for another address, which may go on there where passes says so. */
+static bool handle_transit(struct net_rx *rx, struct packet *p, size_t n, bool passes)
+{
+	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(p->mbuf, struct rte_ether_hdr *);
+
+	if (!rx->config.nif->transit || !passes ||
+	    !rte_is_same_ether_addr(&ether->dst_addr, &rx->config.nif->mac))
+		return refuse(rx, p, NET_COUNT_NOT_FOR_US);
+	count(rx, NET_COUNT_TRANSIT);
+	p->mbuf->data_off = (uint16_t)(p->mbuf->data_off + p->l3);
+	p->mbuf->data_len = (uint16_t)n;
+	p->mbuf->pkt_len = (uint32_t)n;
+	p->mbuf->ol_flags &= ~(uint64_t)SAID_BY_NIC;
+	rx->transit[rx->n_transit++] = p->mbuf;
+	return false;
 }
 
 /* Hands a fragment to the table. True: the datagram is whole, and p->mbuf is it, in one segment;
@@ -387,6 +439,15 @@ static bool reassemble(struct net_rx *rx, struct packet *p, struct rte_ipv6_frag
 	return true;
 }
 
+static bool ipv4_sum_is_right(const struct net_rx *rx, const struct packet *p,
+			      const struct rte_ipv4_hdr *ip, size_t header)
+{
+	if (rx->config.nif->rx_checksum &&
+	    (p->mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
+		return true;
+	return (header == sizeof(*ip) ? net_ipv4_sum(ip) : rte_raw_cksum(ip, header)) == 0xffff;
+}
+
 static bool parse_ipv4(struct net_rx *rx, struct packet *p)
 {
 	for (bool whole = false;; whole = true) {
@@ -403,32 +464,65 @@ static bool parse_ipv4(struct net_rx *rx, struct packet *p)
 			return refuse(rx, p, NET_COUNT_BAD_IP);
 		if (total > have)
 			return refuse(rx, p, NET_COUNT_TRUNCATED);
-		bool checked = rx->config.nif->rx_checksum &&
-			       (p->mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) ==
-				       RTE_MBUF_F_RX_IP_CKSUM_GOOD;
-
 		/* The reassembly leaves the checksum to us, and the header was checked before. */
-		if (!whole && !checked && rte_raw_cksum(ip, header) != 0xffff)
+		if (!whole && !ipv4_sum_is_right(rx, p, ip, header))
 			return refuse(rx, p, NET_COUNT_BAD_IP);
+		uint32_t destination = rte_be_to_cpu_32(ip->dst_addr);
+
+		if (!net_is_our_ipv4(rx->config.nif, destination))
+			return handle_transit(rx, p, total,
+					      net_passes_ipv4(rx->config.nif, destination));
 		p->v6 = false;
-		p->source = addr_v4(&ip->src_addr);
-		p->destination = addr_v4(&ip->dst_addr);
+		p->out->from.addr = addr_v4(&ip->src_addr);
+		p->out->from.local = addr_v4(&ip->dst_addr);
 		p->protocol = ip->next_proto_id;
 		p->l4 = (uint16_t)(p->l3 + header);
 		p->l4_len = total - header;
-		if (!is_ours(rx->config.nif, &p->destination))
-			return refuse(rx, p, NET_COUNT_NOT_FOR_US);
 		bool fragmented = rte_ipv4_frag_pkt_is_fragmented(ip);
 
 		if ((fragmented || p->protocol == IPPROTO_UDP) && !source_known(rx, p))
 			return refuse(rx, p, NET_COUNT_UNKNOWN_SOURCE);
-		/* Ethernet pads short frames: the packet ends where its header says. */
-		rte_pktmbuf_trim(p->mbuf, (uint16_t)(have - total));
+		cut_padding(p->mbuf, have - total);
 		if (whole || !fragmented)
 			return true;
 		if (!reassemble(rx, p, NULL))
 			return false;
 	}
+}
+
+/* Walks the extension headers of an IPv6 packet of total octets, as far as a fragment header.
+ * False: refused. */
+static bool walk_extensions(struct net_rx *rx, struct packet *p, const struct rte_ipv6_hdr *ip,
+			    size_t total, struct rte_ipv6_fragment_ext **fragment)
+{
+	size_t offset = sizeof(*ip);
+
+	*fragment = NULL;
+	p->protocol = ip->proto;
+	for (unsigned int i = 0; i < EXTENSIONS_MAX && !*fragment; i++) {
+		const uint8_t *extension = (const uint8_t *)ip + offset;
+
+		if (p->protocol != IPPROTO_HOPOPTS && p->protocol != IPPROTO_DSTOPTS &&
+		    p->protocol != IPPROTO_FRAGMENT)
+			break;
+		if (offset + 8 > total)
+			return refuse(rx, p, NET_COUNT_BAD_IP);
+		size_t n = p->protocol == IPPROTO_FRAGMENT ? 8 : (size_t)(extension[1] + 1) * 8;
+
+		if (offset + n > total)
+			return refuse(rx, p, NET_COUNT_BAD_IP);
+		if (p->protocol == IPPROTO_FRAGMENT) {
+			/* librte_ip_frag wants the fragment header right behind the fixed one. */
+			if (offset != sizeof(*ip))
+				return refuse(rx, p, NET_COUNT_REASSEMBLY_FAILED);
+			*fragment = (struct rte_ipv6_fragment_ext *)(uintptr_t)extension;
+		}
+		p->protocol = extension[0];
+		offset += n;
+	}
+	p->l4 = (uint16_t)(p->l3 + offset);
+	p->l4_len = total - offset;
+	return true;
 }
 
 static bool parse_ipv6(struct net_rx *rx, struct packet *p)
@@ -437,7 +531,7 @@ static bool parse_ipv6(struct net_rx *rx, struct packet *p)
 		struct rte_ipv6_hdr *ip =
 			rte_pktmbuf_mtod_offset(p->mbuf, struct rte_ipv6_hdr *, p->l3);
 		size_t have = rte_pktmbuf_data_len(p->mbuf) - p->l3;
-		struct rte_ipv6_fragment_ext *fragment = NULL;
+		struct rte_ipv6_fragment_ext *fragment;
 
 		if (rte_pktmbuf_data_len(p->mbuf) < p->l3 + sizeof(*ip))
 			return refuse(rx, p, NET_COUNT_TRUNCATED);
@@ -447,46 +541,20 @@ static bool parse_ipv6(struct net_rx *rx, struct packet *p)
 			return refuse(rx, p, NET_COUNT_BAD_IP);
 		if (total > have)
 			return refuse(rx, p, NET_COUNT_TRUNCATED);
+		bool multicast = ip->dst_addr[0] == 0xff;
+
+		if (!multicast && !net_is_our_ipv6(rx->config.nif, ip->dst_addr))
+			return handle_transit(rx, p, total, net_passes_ipv6(ip->dst_addr));
 		p->v6 = true;
-		p->source = addr_v6(ip->src_addr);
-		p->destination = addr_v6(ip->dst_addr);
-		p->protocol = ip->proto;
-		size_t offset = sizeof(*ip);
-
-		for (unsigned int i = 0; i < EXTENSIONS_MAX; i++) {
-			const uint8_t *extension = (const uint8_t *)ip + offset;
-
-			if (p->protocol != IPPROTO_HOPOPTS && p->protocol != IPPROTO_DSTOPTS &&
-			    p->protocol != IPPROTO_FRAGMENT)
-				break;
-			if (offset + 8 > total)
-				return refuse(rx, p, NET_COUNT_BAD_IP);
-			size_t n = p->protocol == IPPROTO_FRAGMENT ? 8
-								   : (size_t)(extension[1] + 1) * 8;
-
-			if (offset + n > total)
-				return refuse(rx, p, NET_COUNT_BAD_IP);
-			if (p->protocol == IPPROTO_FRAGMENT) {
-				/* librte_ip_frag wants the fragment header right behind the fixed
-				 * one. */
-				if (fragment || offset != sizeof(*ip))
-					return refuse(rx, p, NET_COUNT_REASSEMBLY_FAILED);
-				fragment = (struct rte_ipv6_fragment_ext *)(uintptr_t)extension;
-			}
-			p->protocol = extension[0];
-			offset += n;
-			if (fragment)
-				break;
-		}
-		bool multicast = p->destination.a[0] == 0xff && p->protocol == IPPROTO_ICMPV6;
-
-		if (!multicast && !is_ours(rx->config.nif, &p->destination))
+		p->out->from.addr = addr_v6(ip->src_addr);
+		p->out->from.local = addr_v6(ip->dst_addr);
+		if (!walk_extensions(rx, p, ip, total, &fragment))
+			return false;
+		if (multicast && p->protocol != IPPROTO_ICMPV6)
 			return refuse(rx, p, NET_COUNT_NOT_FOR_US);
 		if ((fragment || p->protocol == IPPROTO_UDP) && !source_known(rx, p))
 			return refuse(rx, p, NET_COUNT_UNKNOWN_SOURCE);
-		p->l4 = (uint16_t)(p->l3 + offset);
-		p->l4_len = total - offset;
-		rte_pktmbuf_trim(p->mbuf, (uint16_t)(have - total));
+		cut_padding(p->mbuf, have - total);
 		if (!fragment)
 			return true;
 		if (whole)
@@ -507,13 +575,13 @@ static bool parse_ether(struct net_rx *rx, struct packet *p, uint16_t *type)
 
 	if (n < sizeof(*ether))
 		return refuse(rx, p, NET_COUNT_TRUNCATED);
-	p->source_mac = ether->src_addr;
+	p->out->from.mac = ether->src_addr;
 	p->l3 = sizeof(*ether);
 	*type = rte_be_to_cpu_16(ether->ether_type);
 	if (p->mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)
 		vlan = p->mbuf->vlan_tci & 0x0fff;
 	/* With two tags the inner one is ours; the outer is the transport's. */
-	for (unsigned int i = 0; i < 2 && (*type == RTE_ETHER_TYPE_VLAN || *type == ETHER_QINQ);
+	for (unsigned int i = 0; i < 2 && (*type == RTE_ETHER_TYPE_VLAN || *type == NET_ETHER_QINQ);
 	     i++) {
 		const uint8_t *tag = rte_pktmbuf_mtod_offset(p->mbuf, const uint8_t *, p->l3);
 
@@ -528,9 +596,29 @@ static bool parse_ether(struct net_rx *rx, struct packet *p, uint16_t *type)
 	return true;
 }
 
-static bool parse_udp(struct net_rx *rx, struct packet *p, struct net_datagram *out)
+static bool port_is_served(const struct net_if *nif, uint16_t port)
 {
-	const void *ip = rte_pktmbuf_mtod_offset(p->mbuf, void *, p->l3);
+	return nif->any_port || (port != 0 && (port == nif->udp_port || port == nif->gtpu_port));
+}
+
+/* Over IPv4 the checksum may be absent; over IPv6 it may not (RFC 8200 8.1), but for tunnels (RFC
+ * 6935). */
+static bool udp_sum_is_right(const struct net_rx *rx, const struct packet *p,
+			     const struct rte_udp_hdr *udp, size_t n, uint16_t port)
+{
+	const struct net_if *nif = rx->config.nif;
+
+	if (udp->dgram_cksum == 0)
+		return !p->v6 || (port != 0 && port == nif->gtpu_port);
+	if (nif->rx_checksum &&
+	    (p->mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+		return true;
+	return net_checksum_upper(rte_pktmbuf_mtod_offset(p->mbuf, void *, p->l3), p->v6,
+				  IPPROTO_UDP, udp, n) == 0;
+}
+
+static bool parse_udp(struct net_rx *rx, struct packet *p)
+{
 	const struct rte_udp_hdr *udp =
 		rte_pktmbuf_mtod_offset(p->mbuf, struct rte_udp_hdr *, p->l4);
 
@@ -542,37 +630,37 @@ static bool parse_udp(struct net_rx *rx, struct packet *p, struct net_datagram *
 		return refuse(rx, p, NET_COUNT_BAD_UDP);
 	uint16_t port = rte_be_to_cpu_16(udp->dst_port);
 
-	if (rx->config.nif->udp_port && port != rx->config.nif->udp_port)
+	if (!port_is_served(rx->config.nif, port))
 		return refuse(rx, p, NET_COUNT_BAD_PORT);
-	bool checked =
-		rx->config.nif->rx_checksum &&
-		(p->mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
-
-	/* Over IPv4 the checksum may be absent; over IPv6 it may not (RFC 8200 8.1). */
-	if (udp->dgram_cksum == 0
-		    ? p->v6
-		    : !checked && net_checksum_upper(ip, p->v6, IPPROTO_UDP, udp, n) != 0)
+	if (!udp_sum_is_right(rx, p, udp, n, port))
 		return refuse(rx, p, NET_COUNT_BAD_CHECKSUM);
 	count(rx, NET_COUNT_DATAGRAMS);
-	out->mbuf = p->mbuf;
-	out->payload = span_make(udp + 1, n - sizeof(*udp));
-	out->from = (struct net_peer){.nif = rx->config.nif_index,
-				      .mac = p->source_mac,
-				      .port = rte_be_to_cpu_16(udp->src_port),
-				      .addr = p->source,
-				      .local = p->destination};
-	out->local_port = port;
-	out->source = p->known_as;
+	p->out->mbuf = p->mbuf;
+	p->out->payload = span_make(udp + 1, n - sizeof(*udp));
+	p->out->from.nif = rx->config.nif_index;
+	p->out->from.port = rte_be_to_cpu_16(udp->src_port);
+	p->out->local_port = port;
 	return true;
 }
 
-static bool parse_packet(struct net_rx *rx, struct packet *p, struct net_datagram *out)
+/* A frame of several segments in one, with what the NIC said of it. */
+static bool flatten(struct net_rx *rx, struct packet *p)
+{
+	uint64_t said = p->mbuf->ol_flags & SAID_BY_NIC;
+	uint16_t vlan = p->mbuf->vlan_tci;
+
+	if (!linearise(rx, p))
+		return false;
+	p->mbuf->ol_flags |= said;
+	p->mbuf->vlan_tci = vlan;
+	return true;
+}
+
+static bool parse_packet(struct net_rx *rx, struct packet *p)
 {
 	uint16_t type;
 
-	rx->counters[NET_COUNT_RX_OCTETS] += rte_pktmbuf_pkt_len(p->mbuf);
-	count(rx, NET_COUNT_RX_PACKETS);
-	if (p->mbuf->nb_segs > 1 && !linearise(rx, p))
+	if (p->mbuf->nb_segs > 1 && !flatten(rx, p))
 		return false;
 	if (!parse_ether(rx, p, &type))
 		return false;
@@ -591,7 +679,7 @@ static bool parse_packet(struct net_rx *rx, struct packet *p, struct net_datagra
 		return refuse(rx, p, NET_COUNT_BAD_ETHERTYPE);
 	}
 	if (p->protocol == IPPROTO_UDP)
-		return parse_udp(rx, p, out);
+		return parse_udp(rx, p);
 	if (p->protocol == IPPROTO_ICMP && !p->v6)
 		return handle_icmp4(rx, p);
 	if (p->protocol == IPPROTO_ICMPV6 && p->v6)
@@ -603,48 +691,22 @@ unsigned int net_rx_burst(struct net_rx *rx, struct rte_mbuf **packets, unsigned
 			  uint64_t tsc, struct net_datagram *out)
 {
 	unsigned int given = 0;
+	uint64_t octets = 0;
 
+	rte_pktmbuf_free_bulk(rx->transit, rx->n_transit);
+	rx->n_transit = 0;
+	for (unsigned int i = 0; i < RTE_MIN(n, (unsigned int)PREFETCH); i++)
+		rte_prefetch0(rte_pktmbuf_mtod(packets[i], void *));
 	for (unsigned int i = 0; i < n; i++) {
-		struct packet p = {.mbuf = packets[i], .tsc = tsc};
+		struct packet p = {.mbuf = packets[i], .out = &out[given], .tsc = tsc};
 
-		if (i + 1 < n)
-			rte_prefetch0(rte_pktmbuf_mtod(packets[i + 1], void *));
-		if (parse_packet(rx, &p, &out[given]))
+		if (i + PREFETCH < n)
+			rte_prefetch0(rte_pktmbuf_mtod(packets[i + PREFETCH], void *));
+		octets += rte_pktmbuf_pkt_len(packets[i]);
+		if (parse_packet(rx, &p))
 			given++;
 	}
+	count_n(rx, NET_COUNT_RX_PACKETS, n);
+	count_n(rx, NET_COUNT_RX_OCTETS, octets);
 	return given;
-}
-
-uint32_t net_flow_hash(const struct rte_mbuf *packet)
-{
-	const uint8_t *data = rte_pktmbuf_mtod(packet, const uint8_t *);
-	size_t n = rte_pktmbuf_data_len(packet), l3 = sizeof(struct rte_ether_hdr);
-	struct net_addr source;
-	uint16_t type, port = 0;
-
-	if (n < l3)
-		return 0;
-	type = load_be16(data + 12);
-	for (unsigned int i = 0;
-	     i < 2 && (type == RTE_ETHER_TYPE_VLAN || type == ETHER_QINQ) && n >= l3 + 4; i++) {
-		type = load_be16(data + l3 + 2);
-		l3 += 4;
-	}
-	if (type == RTE_ETHER_TYPE_IPV4 && n >= l3 + 20) {
-		const uint8_t *ip = data + l3;
-		size_t l4 = l3 + (size_t)(ip[0] & 0x0f) * 4;
-
-		source = addr_v4(ip + 12);
-		if (ip[9] == IPPROTO_UDP && (load_be16(ip + 6) & 0x3fff) == 0 && n >= l4 + 2)
-			port = load_be16(data + l4);
-	} else if (type == RTE_ETHER_TYPE_IPV6 && n >= l3 + 40) {
-		const uint8_t *ip = data + l3;
-
-		source = addr_v6(ip + 8);
-		if (ip[6] == IPPROTO_UDP && n >= l3 + 42)
-			port = load_be16(ip + 40);
-	} else {
-		return 0;
-	}
-	return (net_addr_hash(&source) ^ port) * UINT32_C(0x9e3779b1) >> 8;
 }

@@ -56,34 +56,86 @@ static void prepend_ipv6(struct rte_mbuf *mbuf, const struct net_peer *to, uint1
 	memcpy(ip->dst_addr, to->addr.a, 16);
 }
 
+/* UDP and IP in front of the payload, both without their checksums. */
+static struct rte_udp_hdr *prepend_udp(struct rte_mbuf *mbuf, const struct net_peer *to,
+				       uint16_t local_port, uint16_t ip_id)
+{
+	uint16_t n = (uint16_t)(rte_pktmbuf_pkt_len(mbuf) + sizeof(struct rte_udp_hdr));
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)rte_pktmbuf_prepend(mbuf, sizeof(*udp));
+
+	udp->src_port = rte_cpu_to_be_16(local_port);
+	udp->dst_port = rte_cpu_to_be_16(to->port);
+	udp->dgram_len = rte_cpu_to_be_16(n);
+	udp->dgram_cksum = 0;
+	if (to->addr.family == 6)
+		prepend_ipv6(mbuf, to, n);
+	else
+		prepend_ipv4(mbuf, to, n, ip_id);
+	return udp;
+}
+
 static void ipv4_checksum(struct rte_mbuf *frame)
 {
 	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(frame, struct rte_ipv4_hdr *);
 
 	ip->hdr_checksum = 0;
-	ip->hdr_checksum = (uint16_t)~rte_raw_cksum(ip, sizeof(*ip));
+	ip->hdr_checksum =
+		(uint16_t) ~(ip->version_ihl == RTE_IPV4_VHL_DEF
+				     ? net_ipv4_sum(ip)
+				     : rte_raw_cksum(ip, (size_t)(ip->version_ihl & 0x0f) * 4));
 }
 
-static unsigned int fragment(const struct net_if *nif, struct rte_mbuf *mbuf, bool v6,
-			     struct rte_mempool *direct, struct rte_mempool *indirect,
-			     uint16_t ip_id, struct rte_mbuf **out)
+/* RFC 791 3.1: options without the copied flag are in the first fragment alone. In the others
+ * no-operation stands in their place, and in that of all from a malformed one on. */
+static void strip_options(struct rte_mbuf *fragment)
 {
-	int32_t n;
+	enum { NO_OPERATION = 1, COPIED = 0x80 };
+	uint8_t *ip = rte_pktmbuf_mtod(fragment, uint8_t *);
+	size_t left = (size_t)(ip[0] & 0x0f) * 4 - sizeof(struct rte_ipv4_hdr);
 
-	if (v6) {
-		n = rte_ipv6_fragment_packet(mbuf, out, NET_FRAGMENTS_MAX, nif->mtu, direct,
-					     indirect);
-		/* 22.11 numbers all IPv6 fragments 0: the identification is the datagram's. */
-		for (int32_t i = 0; i < n; i++) {
-			uint8_t *ip = rte_pktmbuf_mtod(out[i], uint8_t *);
+	for (uint8_t *o = ip + sizeof(struct rte_ipv4_hdr); left > 0;) {
+		bool single = o[0] == NO_OPERATION;
+		size_t n = single ? 1 : left >= 2 ? o[1] : 0;
+		bool whole = single || (n >= 2 && n <= left && o[0] != 0);
 
-			store_be32(ip + sizeof(struct rte_ipv6_hdr) + 4, ip_id);
-		}
-	} else {
-		n = rte_ipv4_fragment_packet(mbuf, out, NET_FRAGMENTS_MAX, nif->mtu, direct,
-					     indirect);
+		if (!whole)
+			n = left;
+		if (!whole || !(o[0] & COPIED))
+			memset(o, NO_OPERATION, n);
+		o += n;
+		left -= n;
 	}
+}
+
+unsigned int net_ipv4_fragment(struct rte_mbuf *mbuf, unsigned int mtu, struct rte_mempool *direct,
+			       struct rte_mempool *indirect,
+			       struct rte_mbuf *out[NET_FRAGMENTS_MAX])
+{
+	int32_t n = rte_ipv4_fragment_packet(mbuf, out, NET_FRAGMENTS_MAX, (uint16_t)mtu, direct,
+					     indirect);
+
 	rte_pktmbuf_free(mbuf);
+	for (int32_t i = 0; i < n; i++) {
+		if (i > 0)
+			strip_options(out[i]);
+		ipv4_checksum(out[i]);
+		out[i]->ol_flags &= ~(RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_IPV4);
+	}
+	return n > 0 ? (unsigned int)n : 0;
+}
+
+static unsigned int fragment_ipv6(struct rte_mbuf *mbuf, unsigned int mtu,
+				  struct rte_mempool *direct, struct rte_mempool *indirect,
+				  uint16_t ip_id, struct rte_mbuf **out)
+{
+	int32_t n = rte_ipv6_fragment_packet(mbuf, out, NET_FRAGMENTS_MAX, (uint16_t)mtu, direct,
+					     indirect);
+
+	rte_pktmbuf_free(mbuf);
+	/* 22.11 numbers all IPv6 fragments 0: the identification is the datagram's. */
+	for (int32_t i = 0; i < n; i++)
+		store_be32(rte_pktmbuf_mtod(out[i], uint8_t *) + sizeof(struct rte_ipv6_hdr) + 4,
+			   ip_id);
 	return n > 0 ? (unsigned int)n : 0;
 }
 
@@ -93,34 +145,50 @@ unsigned int net_udp_finish(const struct net_if *nif, struct rte_mbuf *mbuf,
 			    struct rte_mbuf **out)
 {
 	bool v6 = to->addr.family == 6;
-	size_t header = v6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
-	uint16_t n = (uint16_t)(rte_pktmbuf_pkt_len(mbuf) + sizeof(struct rte_udp_hdr));
-	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)rte_pktmbuf_prepend(mbuf, sizeof(*udp));
+	struct rte_udp_hdr *udp = prepend_udp(mbuf, to, local_port, ip_id);
+	uint16_t sum = net_checksum_upper(rte_pktmbuf_mtod(mbuf, void *), v6, IPPROTO_UDP, udp,
+					  rte_be_to_cpu_16(udp->dgram_len));
 	unsigned int frames = 1;
 
-	udp->src_port = rte_cpu_to_be_16(local_port);
-	udp->dst_port = rte_cpu_to_be_16(to->port);
-	udp->dgram_len = rte_cpu_to_be_16(n);
-	udp->dgram_cksum = 0;
-	if (v6)
-		prepend_ipv6(mbuf, to, n);
-	else
-		prepend_ipv4(mbuf, to, n, ip_id);
-	uint16_t sum = net_checksum_upper(rte_pktmbuf_mtod(mbuf, void *), v6, IPPROTO_UDP, udp, n);
-
 	udp->dgram_cksum = sum ? sum : 0xffff;
-	mbuf->l3_len = header & 0x1ff;
 	out[0] = mbuf;
-	if (n + header > nif->mtu)
-		frames = fragment(nif, mbuf, v6, direct, indirect, ip_id, out);
-	for (unsigned int i = 0; i < frames; i++) {
+	if (rte_pktmbuf_pkt_len(mbuf) <= nif->mtu) {
 		if (!v6)
-			ipv4_checksum(out[i]);
-		out[i]->ol_flags &= ~(RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_IPV4);
+			ipv4_checksum(mbuf);
+	} else if (v6) {
+		frames = fragment_ipv6(mbuf, nif->mtu, direct, indirect, ip_id, out);
+	} else {
+		frames = net_ipv4_fragment(mbuf, nif->mtu, direct, indirect, out);
+	}
+	for (unsigned int i = 0; i < frames; i++)
 		net_ether_prepend(nif, out[i], &to->mac,
 				  v6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
-	}
 	return frames;
+}
+
+bool net_tunnel_finish(const struct net_if *nif, struct rte_mbuf *mbuf, const struct net_peer *to,
+		       uint16_t local_port, uint16_t ip_id)
+{
+	bool v6 = to->addr.family == 6;
+	size_t headers = (v6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr)) +
+			 sizeof(struct rte_udp_hdr);
+
+	if (rte_pktmbuf_pkt_len(mbuf) + headers > nif->mtu ||
+	    rte_pktmbuf_headroom(mbuf) < NET_HEADROOM)
+		return false;
+	(void)prepend_udp(mbuf, to, local_port, ip_id);
+	if (!v6)
+		ipv4_checksum(mbuf);
+	net_ether_prepend(nif, mbuf, &to->mac, v6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
+	return true;
+}
+
+void net_transit_finish(const struct net_if *nif, struct rte_mbuf *mbuf,
+			const struct rte_ether_addr *next_hop)
+{
+	bool v6 = *rte_pktmbuf_mtod(mbuf, const uint8_t *) >> 4 == 6;
+
+	net_ether_prepend(nif, mbuf, next_hop, v6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
 }
 
 /* ---------------------------------------------------------------- asking for neighbours */
