@@ -30,6 +30,8 @@
 	X(ECHO_REQUESTS, "gtpu-echo-requests", "GTP-U ECHO REQUESTs answered")                   \
 	X(ECHO_RESPONSES, "gtpu-echo-responses", "GTP-U ECHO RESPONSEs received")                \
 	X(END_MARKERS, "gtpu-end-markers", "END MARKERs received")                               \
+	X(SUPPORTED_EXTENSIONS, "gtpu-supported-extensions",                                     \
+	  "SUPPORTED EXTENSION HEADERS NOTIFICATIONs received")                                  \
 	X(ERROR_INDICATIONS, "gtpu-error-indications", "ERROR INDICATIONs received")             \
 	X(ERROR_INDICATIONS_SENT, "gtpu-error-indications-sent", "ERROR INDICATIONs sent")       \
 	/* uplink */                                                                             \
@@ -157,8 +159,9 @@ struct gate_shared {
 	struct rte_ring **events; /* one a shard: teids, as pointers, of sessions that their ANs do
 				     not know */
 	unsigned int n_shards;
-	uint32_t packets_per_s; /* of one session and direction, beyond which they are dropped; 0:
-				   no limit */
+	/* Of one session and direction, beyond which they are dropped: an eighth of a second's, at
+	 * least 32, may come at once. 0: no limit. */
+	uint32_t packets_per_s;
 	unsigned int max_fragments, fragment_ms; /* outer fragments: as in net_rx_config */
 	int (*find_source)(void *arg, const struct net_addr *source); /* the AN of an N3 address */
 	void *find_arg;
@@ -172,8 +175,9 @@ struct gate_config {
 	uint16_t tx_queue[8];	  /* of each port */
 	struct rte_mempool *pool; /* mbufs of answers and fragments' headers */
 	struct rte_mempool *indirect_pool;
-	struct rte_ring
-		*handed_over; /* packets that workers read and that are for a gate; NULL: none */
+	/* Frames that workers read and that are for a gate, each with the index of its port in
+	 * rte_mbuf.port; NULL: none. */
+	struct rte_ring *handed_over;
 };
 
 struct gate *gate_create(struct gate_shared *shared, const struct gate_config *config);
@@ -185,6 +189,8 @@ unsigned int gate_poll(struct gate *g);
 const uint64_t *
 gate_counters(const struct gate *g); /* [GATE_COUNTER_N], written by the gate alone */
 uint64_t gate_net_counter(const struct gate *g, enum net_counter counter);
+/* What it sent by this port, and what the port did not take. */
+const struct net_tx *gate_tx(const struct gate *g, unsigned int nif);
 uint64_t gate_polls(
 	const struct gate *g); /* finished: a filter replaced before the last two is not in use */
 
