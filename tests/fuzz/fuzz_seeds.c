@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Writes seeds for fuzz_nas and fuzz_datagram: every message of the table at its smallest and at
- * its largest, since chance seldom finds a mandatory IE of an exact size.
+ * its largest, since chance seldom finds a mandatory IE of an exact size. And for fuzz_gate.
  *
- *	fuzz-seeds nas|datagram DIRECTORY
+ *	fuzz-seeds nas|datagram|gate DIRECTORY
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "../wire_sample.h"
+#include "gate_seeds.h"
 
 static struct sample sample;
 
-static void write_file(const char *directory, unsigned int number, const uint8_t *p, size_t n)
+void seed_write(const char *directory, unsigned int number, const uint8_t *p, size_t n)
 {
 	char path[4096];
 	FILE *f;
@@ -39,14 +40,10 @@ static size_t datagram_make(const struct wire_message_definition *def, uint8_t *
 	return w.length;
 }
 
-int main(int argc, char **argv)
+static void wire_seeds_write(bool datagrams, const char *directory)
 {
 	static uint8_t octets[WIRE_DATAGRAM_MAX];
 
-	if (argc != 3 || (strcmp(argv[1], "nas") != 0 && strcmp(argv[1], "datagram") != 0)) {
-		fprintf(stderr, "usage: fuzz-seeds nas|datagram DIRECTORY\n");
-		return EXIT_FAILURE;
-	}
 	for (unsigned int i = 0; i < 2 * wire_messages_n; i++) {
 		const struct wire_message_definition *def = &wire_messages[i / 2];
 
@@ -54,10 +51,23 @@ int main(int argc, char **argv)
 			continue;
 		sample_fill(&sample, def, i % 2 != 0 ? SAMPLE_MAXIMAL : SAMPLE_MINIMAL);
 		sample_encode(&sample);
-		if (strcmp(argv[1], "datagram") == 0)
-			write_file(argv[2], i, octets, datagram_make(def, octets, sizeof(octets)));
+		if (datagrams)
+			seed_write(directory, i, octets,
+				   datagram_make(def, octets, sizeof(octets)));
 		else if (def->epd != 0)
-			write_file(argv[2], i, sample.octets, sample.n);
+			seed_write(directory, i, sample.octets, sample.n);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && strcmp(argv[1], "gate") == 0) {
+		gate_seeds_write(argv[2]);
+	} else if (argc == 3 && (strcmp(argv[1], "nas") == 0 || strcmp(argv[1], "datagram") == 0)) {
+		wire_seeds_write(strcmp(argv[1], "datagram") == 0, argv[2]);
+	} else {
+		fprintf(stderr, "usage: fuzz-seeds nas|datagram|gate DIRECTORY\n");
+		return EXIT_FAILURE;
 	}
 	return EXIT_SUCCESS;
 }
