@@ -23,8 +23,9 @@ enum {
 	N_MAX = 4 * MICRO_ITEMS, /* items a round */
 };
 
-static const struct micro_group *const groups[] = {
-	&micro_wire, &micro_pki, &micro_sec, &micro_net, &micro_port, &micro_tables, &micro_crypto};
+static const struct micro_group *const groups[] = {&micro_wire,	  &micro_pki,	&micro_sec,
+						   &micro_net,	  &micro_port,	&micro_gate,
+						   &micro_tables, &micro_crypto};
 
 struct options {
 	const char *backend, *only;

@@ -117,7 +117,7 @@ struct micro_group {
 	const struct micro_case *cases;
 	unsigned int n;
 };
-extern const struct micro_group micro_wire, micro_pki, micro_sec, micro_net, micro_port,
+extern const struct micro_group micro_wire, micro_pki, micro_sec, micro_net, micro_port, micro_gate,
 	micro_tables, micro_crypto;
 
 /* Touches so much memory of nobody's, so that what was in the caches is not. */
