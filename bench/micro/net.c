@@ -12,13 +12,23 @@
 #include "micro/micro.h"
 #include "net/internal.h"
 
-enum { ACCESS_NODES = 16, POOL_CACHE = 256, PORT = WIRE_UDP_PORT };
+enum {
+	ACCESS_NODES = 16,
+	POOL_CACHE = 256,
+	PORT = WIRE_UDP_PORT,
+	GTPU = 2152,
+	PACKET = 1280, /* octets of a packet of the user plane */
+};
 
 static const struct net_if au_side = {
 	.mtu = 1500,
 	.udp_port = PORT,
+	.gtpu_port = GTPU,
+	.transit = true,
 	.mac = {{0x02, 0, 0, 0, 0, 1}},
 	.ipv4 = {.family = 4, .a = {192, 0, 2, 1}},
+	.ipv4_length = 24,
+	.gateway_ipv4 = {.family = 4, .a = {192, 0, 2, 254}},
 	.addresses = 1,
 };
 static struct net_if an_side = {.mtu = 1500, .mac = {{0x02, 0, 0, 0, 0, 2}}};
@@ -27,6 +37,7 @@ static struct rte_mempool *pool, *indirect;
 static struct rte_mbuf *frames[MICRO_ITEMS]; /* of the case at hand */
 static uint16_t payload_len;
 static struct net_rx *rx;
+static struct net_neighbours *neighbours;
 static struct au_an ans[ACCESS_NODES];
 static struct au_an_index *an_index;
 static struct rte_mbuf *taken[MICRO_CHUNK];
@@ -55,7 +66,8 @@ static void make_pools(void)
 	an_index = au_an_index_create(ans, ACCESS_NODES);
 	rx = net_rx_create(&(struct net_rx_config){
 		.nif = &au_side, .pool = pool, .numa_node = SOCKET_ID_ANY, .find_source = find_an});
-	micro_check(an_index && rx, "no memory");
+	neighbours = net_neighbours_create(1024, SOCKET_ID_ANY);
+	micro_check(an_index && rx && neighbours, "no memory");
 	micro_check(rte_pktmbuf_alloc_bulk(pool, frames, MICRO_ITEMS) == 0, "no mbufs");
 }
 
@@ -207,6 +219,136 @@ static void flow(const struct micro_case *c, const uint32_t *items, unsigned int
 	micro_keep(&sum);
 }
 
+/* ---------------------------------------------------------------- the user plane */
+
+/* A packet from a UE to a host far away; n octets with its header. */
+static void put_packet(struct rte_mbuf *m, unsigned int number, uint16_t n)
+{
+	struct rte_ipv4_hdr ip = {.version_ihl = RTE_IPV4_VHL_DEF,
+				  .total_length = rte_cpu_to_be_16(n),
+				  .time_to_live = 64,
+				  .next_proto_id = IPPROTO_TCP,
+				  .src_addr = rte_cpu_to_be_32(0x0a000000 + number),
+				  .dst_addr = RTE_BE32(0xc6336401)};
+
+	ip.hdr_checksum = (uint16_t)~net_ipv4_sum(&ip);
+	rte_pktmbuf_reset(m);
+	m->data_len = n;
+	m->pkt_len = n;
+	memset(rte_pktmbuf_mtod(m, void *), 0, n);
+	memcpy(rte_pktmbuf_mtod(m, void *), &ip, sizeof(ip));
+}
+
+static void put_packets(const struct micro_case *c, const uint32_t *items, unsigned int n)
+{
+	(void)c;
+	for (unsigned int i = 0; i < n; i++)
+		put_packet(frames[items[i]], items[i], PACKET);
+}
+
+static void prepare_packets(const struct micro_case *c)
+{
+	make_pools();
+	for (uint32_t i = 0; i < MICRO_ITEMS; i++)
+		put_packets(c, &i, 1);
+}
+
+/* As a G-PDU, whose GTP-U header is the last thing that is looked at here. */
+static void prepare_g_pdus(const struct micro_case *c)
+{
+	prepare_packets(c);
+	for (unsigned int i = 0; i < MICRO_ITEMS; i++) {
+		struct net_peer peer = to_au(i);
+
+		peer.port = GTPU;
+		micro_check(net_tunnel_finish(&an_side, frames[i], &peer, GTPU, (uint16_t)i),
+			    "a packet larger than the MTU");
+	}
+}
+
+static void put_transit(const struct micro_case *c, const uint32_t *items, unsigned int n)
+{
+	(void)c;
+	for (unsigned int i = 0; i < n; i++) {
+		struct rte_mbuf *m = frames[items[i]];
+
+		put_packet(m, items[i], PACKET);
+		net_transit_finish(&an_side, m, &au_side.mac);
+	}
+}
+
+static void prepare_transit(const struct micro_case *c)
+{
+	make_pools();
+	for (uint32_t i = 0; i < MICRO_ITEMS; i++)
+		put_transit(c, &i, 1);
+}
+
+static void receive_transit(const struct micro_case *c, const uint32_t *items, unsigned int n)
+{
+	struct rte_mbuf *burst[NET_BURST];
+	struct net_datagram datagrams[NET_BURST];
+	unsigned int given = 0;
+
+	(void)c;
+	for (unsigned int at = 0; at < n; at += NET_BURST) {
+		unsigned int m = RTE_MIN((unsigned int)NET_BURST, n - at);
+
+		for (unsigned int i = 0; i < m; i++)
+			burst[i] = frames[items[at + i]];
+		net_rx_burst(rx, burst, m, rte_rdtsc(), datagrams);
+		given += net_rx_transit(rx, burst);
+	}
+	micro_check(given == n, "a packet is refused");
+}
+
+static void finish_tunnel(const struct micro_case *c, const uint32_t *items, unsigned int n)
+{
+	struct net_peer peer = to_an(0);
+	bool fits = true;
+
+	(void)c;
+	for (unsigned int i = 0; i < n; i++)
+		fits &= net_tunnel_finish(&au_side, frames[items[i]], &peer, GTPU, (uint16_t)i);
+	micro_check(fits, "a packet larger than the MTU");
+}
+
+static void finish_transit(const struct micro_case *c, const uint32_t *items, unsigned int n)
+{
+	(void)c;
+	for (unsigned int i = 0; i < n; i++)
+		net_transit_finish(&au_side, frames[items[i]], &an_side.mac);
+}
+
+static void find_hop(const struct micro_case *c, const uint32_t *items, unsigned int n)
+{
+	struct net_addr far = {.family = 4, .a = {198, 51, 100, 1}}, hop;
+	struct rte_ether_addr mac;
+	uint64_t tsc = rte_rdtsc();
+	unsigned int found = 0;
+	bool known;
+
+	(void)c;
+	if (net_next_hop(neighbours, &au_side, 0, &far, tsc, &hop, &mac, &known) != NET_HOP_KNOWN)
+		net_neighbours_learn(neighbours, 0, &hop, &an_side.mac, tsc);
+	for (unsigned int i = 0; i < n; i++) {
+		far.a[3] = (uint8_t)items[i];
+		net_next_hop(neighbours, &au_side, 0, &far, tsc, &hop, &mac, &known);
+		found += known;
+	}
+	micro_check(found == n, "the gateway is not known");
+}
+
+static void classify(const struct micro_case *c, const uint32_t *items, unsigned int n)
+{
+	unsigned int found = 0;
+
+	(void)c;
+	for (unsigned int i = 0; i < n; i++)
+		found += net_is_user_plane(&au_side, frames[items[i]]);
+	micro_check(found == n, "a G-PDU that is none");
+}
+
 #define RECEIVE(title, n, group, kind)                                                  \
 	{                                                                               \
 		"net", title, "worker", n, .per = group, .met_cold = true, .arg = kind, \
@@ -238,6 +380,17 @@ static const struct micro_case cases[] = {
 	CHECKSUM(256),
 	CHECKSUM(640),
 	CHECKSUM(1280),
+	{"net", "frame of a G-PDU, parsed", NULL, 0, .run = receive, .prepare = prepare_g_pdus},
+	{"net", "frame of a packet in transit, parsed", NULL, 0, .run = receive_transit,
+	 .prepare = prepare_transit, .after = put_transit, .chunk = MICRO_HOT},
+	{"net", "datagram of a tunnel, finished", NULL, 0, .run = finish_tunnel,
+	 .prepare = prepare_packets, .after = put_packets, .chunk = MICRO_HOT},
+	{"net", "packet in transit, finished", NULL, 0, .run = finish_transit,
+	 .prepare = prepare_packets, .after = put_packets, .chunk = MICRO_HOT},
+	{"net", "next hop, by the gateway", NULL, 0, .run = find_hop, .prepare = prepare_pool,
+	 .no_cold = true},
+	{"net", "whether a frame is the user plane's", NULL, 0, .run = classify,
+	 .prepare = prepare_g_pdus},
 	{"net", "flow hash of a frame", NULL, 0, .arg = MICRO_ATTACH_REQUEST, .run = flow,
 	 .prepare = prepare_frames},
 };

@@ -231,27 +231,30 @@ static bool may_ask(const struct net_neighbours *n, struct entry *e, uint64_t ts
 						       memory_order_relaxed);
 }
 
-static bool choose_hop(const struct net_if *nif, const struct net_addr *destination,
-		       struct net_addr *hop)
+static const struct net_addr *choose_hop(const struct net_if *nif,
+					 const struct net_addr *destination)
 {
-	const struct net_addr *gateway =
+	const struct net_addr *hop =
 		destination->family == 4 ? &nif->gateway_ipv4 : &nif->gateway_ipv6;
 
-	*hop = net_is_on_link(nif, destination) ? *destination : *gateway;
-	return hop->family != 0 && !net_is_ours(nif, hop);
+	if (net_is_on_link(nif, destination))
+		hop = destination;
+	return hop->family != 0 && !net_is_ours(nif, hop) ? hop : NULL;
 }
 
 enum net_hop net_next_hop(struct net_neighbours *n, const struct net_if *nif, uint8_t nif_index,
 			  const struct net_addr *destination, uint64_t tsc, struct net_addr *hop,
 			  struct rte_ether_addr *mac, bool *known)
 {
+	const struct net_addr *chosen = choose_hop(nif, destination);
 	uint64_t packed;
 	struct entry *room;
 
 	*known = false;
-	if (!choose_hop(nif, destination, hop))
+	if (!chosen)
 		return NET_HOP_NONE;
-	struct key k = key_of(nif_index, hop);
+	*hop = *chosen;
+	struct key k = key_of(nif_index, chosen);
 	struct entry *e = find(n, &k, tsc, true, &packed, &room);
 
 	if (!e)

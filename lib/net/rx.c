@@ -153,22 +153,6 @@ unsigned int net_rx_transit(struct net_rx *rx, struct rte_mbuf **out)
 	return given;
 }
 
-static struct net_addr addr_v4(const void *octets)
-{
-	struct net_addr a = {.family = 4};
-
-	memcpy(a.a, octets, 4);
-	return a;
-}
-
-static struct net_addr addr_v6(const void *octets)
-{
-	struct net_addr a = {.family = 6};
-
-	memcpy(a.a, octets, 16);
-	return a;
-}
-
 /* ---------------------------------------------------------------- neighbours */
 
 static void learn_alone(struct net_rx *rx, const struct net_addr *addr,
@@ -232,11 +216,11 @@ static bool handle_arp(struct net_rx *rx, struct packet *p)
 	    arp->arp_hlen != RTE_ETHER_ADDR_LEN || arp->arp_plen != 4)
 		return refuse(rx, p, NET_COUNT_BAD_ETHERTYPE);
 
-	struct net_addr target = addr_v4(&arp->arp_data.arp_tip);
-	struct net_addr sender = addr_v4(&arp->arp_data.arp_sip);
-
-	if (!net_is_ours(rx->config.nif, &target))
+	if (!net_is_our_ipv4(rx->config.nif, rte_be_to_cpu_32(arp->arp_data.arp_tip)))
 		return refuse(rx, p, NET_COUNT_NOT_FOR_US);
+	struct net_addr sender;
+
+	net_addr_set_ipv4(&sender, &arp->arp_data.arp_sip);
 	learn(rx, p, &sender, &arp->arp_data.arp_sha);
 	if (arp->arp_opcode != RTE_BE16(RTE_ARP_OP_REQUEST))
 		return refuse(rx, p, NET_COUNT_ARP);
@@ -283,7 +267,7 @@ static bool handle_nd(struct net_rx *rx, struct packet *p, uint8_t *icmp)
 
 	if (p->l4_len < 24 || ip->hop_limits != 255 || icmp[1] != 0)
 		return refuse(rx, p, NET_COUNT_BAD_ND);
-	target = addr_v6(icmp + 8);
+	net_addr_set_ipv6(&target, icmp + 8);
 	const struct rte_ether_addr *mac = (const struct rte_ether_addr *)(icmp + 26);
 	bool has_mac = p->l4_len >= 32 && icmp[25] == 1 && !rte_is_multicast_ether_addr(mac);
 
@@ -473,8 +457,8 @@ static bool parse_ipv4(struct net_rx *rx, struct packet *p)
 			return handle_transit(rx, p, total,
 					      net_passes_ipv4(rx->config.nif, destination));
 		p->v6 = false;
-		p->out->from.addr = addr_v4(&ip->src_addr);
-		p->out->from.local = addr_v4(&ip->dst_addr);
+		net_addr_set_ipv4(&p->out->from.addr, &ip->src_addr);
+		net_addr_set_ipv4(&p->out->from.local, &ip->dst_addr);
 		p->protocol = ip->next_proto_id;
 		p->l4 = (uint16_t)(p->l3 + header);
 		p->l4_len = total - header;
@@ -546,8 +530,8 @@ static bool parse_ipv6(struct net_rx *rx, struct packet *p)
 		if (!multicast && !net_is_our_ipv6(rx->config.nif, ip->dst_addr))
 			return handle_transit(rx, p, total, net_passes_ipv6(ip->dst_addr));
 		p->v6 = true;
-		p->out->from.addr = addr_v6(ip->src_addr);
-		p->out->from.local = addr_v6(ip->dst_addr);
+		net_addr_set_ipv6(&p->out->from.addr, ip->src_addr);
+		net_addr_set_ipv6(&p->out->from.local, ip->dst_addr);
 		if (!walk_extensions(rx, p, ip, total, &fragment))
 			return false;
 		if (multicast && p->protocol != IPPROTO_ICMPV6)

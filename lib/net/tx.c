@@ -9,12 +9,15 @@
 
 enum { TX_TRIES = 64 };
 
-void net_ether_prepend(const struct net_if *nif, struct rte_mbuf *frame,
-		       const struct rte_ether_addr *to, uint16_t ether_type)
+static size_t ether_size(const struct net_if *nif)
 {
-	uint16_t n = sizeof(struct rte_ether_hdr) + (nif->vlan ? 4 : 0);
-	uint8_t *p = (uint8_t *)rte_pktmbuf_prepend(frame, n);
+	return sizeof(struct rte_ether_hdr) + (nif->vlan ? 4 : 0);
+}
 
+/* Gives what follows. */
+static uint8_t *write_ether(const struct net_if *nif, uint8_t *p, const struct rte_ether_addr *to,
+			    uint16_t ether_type)
+{
 	memcpy(p, to, RTE_ETHER_ADDR_LEN);
 	memcpy(p + 6, &nif->mac, RTE_ETHER_ADDR_LEN);
 	p += 12;
@@ -24,54 +27,61 @@ void net_ether_prepend(const struct net_if *nif, struct rte_mbuf *frame,
 		p += 4;
 	}
 	store_be16(p, ether_type);
+	return p + 2;
 }
 
-static void prepend_ipv4(struct rte_mbuf *mbuf, const struct net_peer *to, uint16_t n,
-			 uint16_t ip_id)
+static void prepend_ether(const struct net_if *nif, struct rte_mbuf *frame,
+			  const struct rte_ether_addr *to, uint16_t ether_type)
 {
-	struct rte_ipv4_hdr *ip =
-		(struct rte_ipv4_hdr *)rte_pktmbuf_prepend(mbuf, sizeof(struct rte_ipv4_hdr));
+	uint8_t *p = (uint8_t *)rte_pktmbuf_prepend(frame, (uint16_t)ether_size(nif));
 
-	*ip = (struct rte_ipv4_hdr){
-		.version_ihl = RTE_IPV4_VHL_DEF,
-		.total_length = rte_cpu_to_be_16((uint16_t)(n + sizeof(*ip))),
-		.packet_id = rte_cpu_to_be_16(ip_id),
-		.time_to_live = 64,
-		.next_proto_id = IPPROTO_UDP,
+	(void)write_ether(nif, p, to, ether_type);
+}
+
+static uint16_t ether_type_of(bool v6)
+{
+	return v6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4;
+}
+
+static size_t udp_ip_size(const struct net_peer *to)
+{
+	return sizeof(struct rte_udp_hdr) +
+	       (to->addr.family == 6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr));
+}
+
+static uint8_t *write_ipv4(uint8_t *p, const struct net_peer *to, uint16_t n, uint16_t ip_id)
+{
+	uint32_t w[5] = {
+		RTE_IPV4_VHL_DEF << 24 | (uint32_t)(n + sizeof(struct rte_ipv4_hdr)),
+		(uint32_t)ip_id << 16,
+		64 << 24 | IPPROTO_UDP << 16,
+		load_be32(to->local.a),
+		load_be32(to->addr.a),
 	};
-	memcpy(&ip->src_addr, to->local.a, 4);
-	memcpy(&ip->dst_addr, to->addr.a, 4);
+
+	w[2] |= (uint16_t)~net_sum_words(w);
+	for (unsigned int i = 0; i < RTE_DIM(w); i++)
+		store_be32(p + 4 * i, w[i]);
+	return p + sizeof(w);
 }
 
-static void prepend_ipv6(struct rte_mbuf *mbuf, const struct net_peer *to, uint16_t n)
+static uint8_t *write_ipv6(uint8_t *p, const struct net_peer *to, uint16_t n)
 {
-	struct rte_ipv6_hdr *ip =
-		(struct rte_ipv6_hdr *)rte_pktmbuf_prepend(mbuf, sizeof(struct rte_ipv6_hdr));
-
-	ip->vtc_flow = RTE_BE32(6u << 28);
-	ip->payload_len = rte_cpu_to_be_16(n);
-	ip->proto = IPPROTO_UDP;
-	ip->hop_limits = 64;
-	memcpy(ip->src_addr, to->local.a, 16);
-	memcpy(ip->dst_addr, to->addr.a, 16);
+	store_be64(p, UINT64_C(6) << 60 | (uint64_t)n << 16 | IPPROTO_UDP << 8 | 64);
+	memcpy(p + 8, to->local.a, 16);
+	memcpy(p + 24, to->addr.a, 16);
+	return p + sizeof(struct rte_ipv6_hdr);
 }
 
-/* UDP and IP in front of the payload, both without their checksums. */
-static struct rte_udp_hdr *prepend_udp(struct rte_mbuf *mbuf, const struct net_peer *to,
-				       uint16_t local_port, uint16_t ip_id)
+/* IP and UDP in front of so many octets of payload; the UDP checksum is 0. Gives the UDP header. */
+static uint8_t *write_udp_ip(uint8_t *p, const struct net_peer *to, uint16_t local_port,
+			     uint16_t ip_id, uint32_t payload)
 {
-	uint16_t n = (uint16_t)(rte_pktmbuf_pkt_len(mbuf) + sizeof(struct rte_udp_hdr));
-	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)rte_pktmbuf_prepend(mbuf, sizeof(*udp));
+	uint16_t n = (uint16_t)(payload + sizeof(struct rte_udp_hdr));
 
-	udp->src_port = rte_cpu_to_be_16(local_port);
-	udp->dst_port = rte_cpu_to_be_16(to->port);
-	udp->dgram_len = rte_cpu_to_be_16(n);
-	udp->dgram_cksum = 0;
-	if (to->addr.family == 6)
-		prepend_ipv6(mbuf, to, n);
-	else
-		prepend_ipv4(mbuf, to, n, ip_id);
-	return udp;
+	p = to->addr.family == 6 ? write_ipv6(p, to, n) : write_ipv4(p, to, n, ip_id);
+	store_be64(p, (uint64_t)local_port << 48 | (uint64_t)to->port << 32 | (uint64_t)n << 16);
+	return p;
 }
 
 static void ipv4_checksum(struct rte_mbuf *frame)
@@ -145,41 +155,36 @@ unsigned int net_udp_finish(const struct net_if *nif, struct rte_mbuf *mbuf,
 			    struct rte_mbuf **out)
 {
 	bool v6 = to->addr.family == 6;
-	struct rte_udp_hdr *udp = prepend_udp(mbuf, to, local_port, ip_id);
-	uint16_t sum = net_checksum_upper(rte_pktmbuf_mtod(mbuf, void *), v6, IPPROTO_UDP, udp,
-					  rte_be_to_cpu_16(udp->dgram_len));
+	uint32_t payload = rte_pktmbuf_pkt_len(mbuf);
+	uint8_t *ip = (uint8_t *)rte_pktmbuf_prepend(mbuf, (uint16_t)udp_ip_size(to));
+	uint8_t *udp = write_udp_ip(ip, to, local_port, ip_id, payload);
+	uint16_t sum =
+		net_checksum_upper(ip, v6, IPPROTO_UDP, udp, payload + sizeof(struct rte_udp_hdr));
 	unsigned int frames = 1;
 
-	udp->dgram_cksum = sum ? sum : 0xffff;
+	sum = sum ? sum : 0xffff;
+	memcpy(udp + 6, &sum, 2);
 	out[0] = mbuf;
-	if (rte_pktmbuf_pkt_len(mbuf) <= nif->mtu) {
-		if (!v6)
-			ipv4_checksum(mbuf);
-	} else if (v6) {
-		frames = fragment_ipv6(mbuf, nif->mtu, direct, indirect, ip_id, out);
-	} else {
-		frames = net_ipv4_fragment(mbuf, nif->mtu, direct, indirect, out);
-	}
+	if (rte_pktmbuf_pkt_len(mbuf) > nif->mtu)
+		frames = v6 ? fragment_ipv6(mbuf, nif->mtu, direct, indirect, ip_id, out)
+			    : net_ipv4_fragment(mbuf, nif->mtu, direct, indirect, out);
 	for (unsigned int i = 0; i < frames; i++)
-		net_ether_prepend(nif, out[i], &to->mac,
-				  v6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
+		prepend_ether(nif, out[i], &to->mac, ether_type_of(v6));
 	return frames;
 }
 
 bool net_tunnel_finish(const struct net_if *nif, struct rte_mbuf *mbuf, const struct net_peer *to,
 		       uint16_t local_port, uint16_t ip_id)
 {
-	bool v6 = to->addr.family == 6;
-	size_t headers = (v6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr)) +
-			 sizeof(struct rte_udp_hdr);
+	uint32_t payload = rte_pktmbuf_pkt_len(mbuf);
+	size_t headers = udp_ip_size(to);
 
-	if (rte_pktmbuf_pkt_len(mbuf) + headers > nif->mtu ||
-	    rte_pktmbuf_headroom(mbuf) < NET_HEADROOM)
+	if (payload + headers > nif->mtu || rte_pktmbuf_headroom(mbuf) < NET_HEADROOM)
 		return false;
-	(void)prepend_udp(mbuf, to, local_port, ip_id);
-	if (!v6)
-		ipv4_checksum(mbuf);
-	net_ether_prepend(nif, mbuf, &to->mac, v6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
+	uint8_t *p = (uint8_t *)rte_pktmbuf_prepend(mbuf, (uint16_t)(ether_size(nif) + headers));
+
+	p = write_ether(nif, p, &to->mac, ether_type_of(to->addr.family == 6));
+	(void)write_udp_ip(p, to, local_port, ip_id, payload);
 	return true;
 }
 
@@ -188,7 +193,7 @@ void net_transit_finish(const struct net_if *nif, struct rte_mbuf *mbuf,
 {
 	bool v6 = *rte_pktmbuf_mtod(mbuf, const uint8_t *) >> 4 == 6;
 
-	net_ether_prepend(nif, mbuf, next_hop, v6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
+	prepend_ether(nif, mbuf, next_hop, ether_type_of(v6));
 }
 
 /* ---------------------------------------------------------------- asking for neighbours */
@@ -210,7 +215,7 @@ static bool write_arp_request(const struct net_if *nif, const struct net_addr *l
 	arp->arp_data.arp_sha = nif->mac;
 	memcpy(&arp->arp_data.arp_sip, local->a, 4);
 	memcpy(&arp->arp_data.arp_tip, wanted->a, 4);
-	net_ether_prepend(nif, frame, &broadcast, RTE_ETHER_TYPE_ARP);
+	prepend_ether(nif, frame, &broadcast, RTE_ETHER_TYPE_ARP);
 	return true;
 }
 
@@ -243,7 +248,7 @@ static bool write_solicitation(const struct net_if *nif, const struct net_addr *
 	uint16_t sum = net_checksum_upper(ip, true, IPPROTO_ICMPV6, icmp, ICMP);
 
 	memcpy(icmp + 2, &sum, 2);
-	net_ether_prepend(nif, frame, &mac, RTE_ETHER_TYPE_IPV6);
+	prepend_ether(nif, frame, &mac, RTE_ETHER_TYPE_IPV6);
 	return true;
 }
 
