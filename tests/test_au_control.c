@@ -899,7 +899,7 @@ Test(au_control, those_refused_for_congestion_come_back_one_after_the_other)
 {
 	uint32_t last = 0, longest = 0;
 
-	f.control->rate = 10; /* served a second */
+	atomic_store(&f.shared->paces[0].cycles, f.shared->tsc_hz / 10); /* ten a second */
 	for (unsigned int i = 0; i < 2000; i++) {
 		uint32_t s = wire_timer2_decode(control_back_off(f.control));
 

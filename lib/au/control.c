@@ -781,7 +781,6 @@ static void handle(struct au_control *c, struct au_job *job)
 	c->peers[job->an] = job->peer;
 	switch (job->kind) {
 	case AU_JOB_ATTACH:
-		c->attaches++;
 		on_attach(c, job);
 		break;
 	case AU_JOB_RESPONSE:

@@ -43,8 +43,7 @@ struct au_control {
 	unsigned int overload_next;  /* the AN at which it goes on; n_ans or more: it is done */
 	bool sharing_out;	     /* ANs are held to their share of the room */
 	unsigned int holding_back;   /* ANs whose last word was OVERLOAD START */
-	unsigned int attaches;	     /* ATTACH REQUESTs served since then */
-	double rate;		     /* of them a second, smoothed */
+	unsigned int quick_looks;    /* passes that come soon */
 	uint8_t back_off;	     /* T3346 of the refusal at hand */
 	double next_turn;	     /* tick at which the next refused UE may come back */
 	uint64_t jobs_of_epoch[AU_EPOCHS];
