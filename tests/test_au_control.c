@@ -837,7 +837,7 @@ static void demand(unsigned int asked0, unsigned int asked1, unsigned int refuse
 	f.shared->demand[0][1].asked += asked1;
 	f.shared->demand[0][0].let_in += asked0;
 	f.shared->demand[0][1].let_in += asked1 - refused1;
-	f.control->overload_tick = au_tick(f.shared, rte_rdtsc()) - AU_TICKS_PER_S / 10;
+	f.control->overload_tsc = rte_rdtsc() - f.shared->tsc_hz / 10;
 	f.control->overload_next = f.shared->n_ans;
 	au_control_poll(f.control);
 	fixture_downlink();

@@ -839,6 +839,8 @@ Test(revocation, damaged_list_is_refused)
 		cr_expect_null(crl_load(cut, at, issuers, 1, time(NULL), &why), "cut to %zu", at);
 		cr_expect_null(crl_load(changed, n, issuers, 1, time(NULL), &why), "octet %zu", at);
 		cr_expect_not_null(why);
+		free(cut);
+		free(changed);
 	}
 	free(der);
 }

@@ -28,6 +28,7 @@
 #include "trust_config.h"
 
 enum { EXIT_CHECK = 1, EXIT_USAGE = 2, EXIT_START = 3 };
+enum { RELOAD_NICE = 5 };
 enum {
 	ARGS_MAX = CONFIG_EAL_ARGS_MAX + CONFIG_PORTS_MAX + 8,
 	OPT_CHECK = 1000,
@@ -116,6 +117,10 @@ struct reload {
 static void *reload_thread(void *arg)
 {
 	struct reload *r = arg;
+
+	/* Linux: of this thread alone. What it shares a CPU with comes first. */
+	setpriority(PRIO_PROCESS, 0, RELOAD_NICE);
+
 	struct pki_trust *t = load_trust(r->config, r->quiet);
 
 	if (t)

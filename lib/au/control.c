@@ -869,7 +869,8 @@ unsigned int au_control_poll(struct au_control *c)
 	struct ue *expired[EXPIRED_BURST];
 	unsigned int done = 0, n;
 
-	c->tick = au_tick(c->shared, rte_rdtsc());
+	c->tsc = rte_rdtsc();
+	c->tick = au_tick(c->shared, c->tsc);
 	/* All that is there: under overload a worker on the same lcore brings many bursts a turn,
 	 * and what is begun is finished first. */
 	for (unsigned int i = 0; i < BURSTS; i++, done += n)

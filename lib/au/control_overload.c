@@ -10,9 +10,9 @@
 #include "au/control.h"
 
 enum {
-	PASS_TICKS = AU_TICKS_PER_S / 20, /* from one look at all access nodes to the next */
+	PASSES_HZ = 20, /* looks at all access nodes */
 	/* At the beginning of a storm, when what was counted is of the calm before it in part. */
-	QUICK_TICKS = AU_TICKS_PER_S / 50,
+	QUICK_HZ = 50,
 	QUICK_LOOKS = 3,
 	SLICE = 64,	/* access nodes that are told, a poll */
 	LEVELS = 16,	/* steps towards the common level */
@@ -142,14 +142,14 @@ unsigned int au_control_holding_back(const struct au_control *c)
 void control_overload_poll(struct au_control *c)
 {
 	if (c->overload_next >= c->shared->n_ans) {
-		uint64_t since = c->tick - c->overload_tick;
+		uint64_t since = c->tsc - c->overload_tsc, hz = c->shared->tsc_hz;
 
-		if (since < (c->quick_looks > 0 ? QUICK_TICKS : PASS_TICKS))
+		if (since < hz / (c->quick_looks > 0 ? QUICK_HZ : PASSES_HZ))
 			return;
 		if (c->quick_looks > 0)
 			c->quick_looks--;
-		share_out(c, take_stock(c, (double)since / AU_TICKS_PER_S));
-		c->overload_tick = c->tick;
+		share_out(c, take_stock(c, (double)since / (double)hz));
+		c->overload_tsc = c->tsc;
 		c->overload_next = c->shard;
 	}
 	/* An access node's words come from the shard that answered its AN SETUP. */
@@ -189,7 +189,7 @@ bool control_overload_init(struct au_control *c)
 		return false;
 	for (unsigned int i = 0; i < c->shared->n_ans; i++)
 		c->overload[i].keep = 1;
-	c->overload_tick = c->tick;
+	c->overload_tsc = c->tsc;
 	c->overload_next = c->shared->n_ans;
 	return true;
 }

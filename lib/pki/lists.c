@@ -9,6 +9,8 @@
 
 /* ---------------------------------------------------------------- CRLs (RFC 5280 clause 5) */
 
+enum { ARRIVALS = 16 };
+
 static uint32_t serial_hash(struct span serial)
 {
 	uint64_t h = serial.n;
@@ -35,14 +37,36 @@ bool crl_contains(const struct crl *c, struct span serial)
 	return false;
 }
 
-static void insert(struct crl *c, const uint8_t *integer, struct span serial)
+/* Entries on their way into the table, whose slots are on their way into the cache. */
+struct arrivals {
+	unsigned int n;
+	struct {
+		uint32_t at, offset;
+	} entries[ARRIVALS];
+};
+
+static void insert(struct crl *c, struct arrivals *a)
+{
+	for (unsigned int i = 0; i < a->n; i++) {
+		uint32_t at = a->entries[i].at;
+
+		while (c->slots[at])
+			at = (at + 1) & c->mask;
+		c->slots[at] = a->entries[i].offset;
+	}
+	c->entries += a->n;
+	a->n = 0;
+}
+
+static void arrive(struct crl *c, struct arrivals *a, const uint8_t *integer, struct span serial)
 {
 	uint32_t at = serial_hash(serial) & c->mask;
 
-	while (c->slots[at])
-		at = (at + 1) & c->mask;
-	c->slots[at] = (uint32_t)(integer - c->der) + 1;
-	c->entries++;
+	__builtin_prefetch(&c->slots[at], 1);
+	a->entries[a->n].at = at;
+	a->entries[a->n++].offset = (uint32_t)(integer - c->der) + 1;
+	if (a->n == ARRIVALS)
+		insert(c, a);
 }
 
 /* RFC 5280 clause 5.2. A list for a part of what its issuer issued (issuingDistributionPoint)
@@ -80,15 +104,17 @@ static bool entry_is_plain(struct span extensions)
 
 static bool walk_revoked(struct crl *c, struct span list)
 {
+	struct arrivals arrivals = {0};
 	uint32_t slots = 64;
 
 	/* The shortest entry takes 20 octets: never more than half full. */
 	while (slots < list.n / 10)
 		slots *= 2;
 	c->mask = slots - 1;
-	c->slots = calloc(slots, sizeof(*c->slots));
+	c->slots = pki_large_alloc(slots * sizeof(*c->slots));
 	if (!c->slots)
 		return false;
+	memset(c->slots, 0, slots * sizeof(*c->slots));
 	while (list.n > 0) {
 		struct span entry, serial, extensions;
 		int64_t when;
@@ -102,8 +128,9 @@ static bool walk_revoked(struct crl *c, struct span list)
 		    !der_optional(&entry, DER_SEQUENCE, &extensions, &present) || entry.n != 0 ||
 		    !entry_is_plain(extensions))
 			return false;
-		insert(c, integer, serial);
+		arrive(c, &arrivals, integer, serial);
 	}
+	insert(c, &arrivals);
 	return true;
 }
 
@@ -180,15 +207,14 @@ struct crl *crl_load(uint8_t *der, size_t n, const struct pki_cert *const *issue
 	struct crl *c = calloc(1, sizeof(*c));
 
 	*why = "out of memory";
-	if (!c) {
-		free(der);
+	if (!c)
 		return NULL;
-	}
 	c->der = der;
 	c->der_len = n;
 	*why = n < UINT32_MAX ? parse_crl(c, issuers, n_issuers, now) : "too large";
 	if (!*why)
 		return c;
+	c->der = NULL; /* the caller's */
 	crl_free(c);
 	return NULL;
 }

@@ -86,6 +86,9 @@ struct span pki_trust_cross_der(const struct pki_trust *t, int index); /* n = 0 
 /* The first certificate (or CRL) of a file, DER or PEM, as DER to be freed; NULL: cannot be read.
  */
 uint8_t *pki_file_read(const char *path, size_t *n);
+/* Memory for what is large, to be freed with free(): in huge pages, where the kernel has any, so
+ * that filling it and giving it back hardly disturbs other threads. NULL: there is none. */
+void *pki_large_alloc(size_t n);
 /* The issuer's signature in a certificate, checked with lib/crypto at configuration time. */
 enum pki_error pki_cert_verify(const struct pki_cert *cert, const struct pki_cert *issuer);
 

@@ -4,13 +4,29 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include <openssl/crypto.h>
 #include <openssl/pem.h>
 
 #include "pki/trust.h"
 
-enum { FILE_MAX = 256 << 20 }; /* a CRL of a million entries is about 40 MB */
+enum {
+	FILE_MAX = 256 << 20, /* a CRL of a million entries is about 40 MB */
+	HUGE_PAGE = 2 << 20,
+};
+
+void *pki_large_alloc(size_t n)
+{
+	if (n < HUGE_PAGE)
+		return malloc(n);
+	n = (n + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+	void *p = aligned_alloc(HUGE_PAGE, n);
+
+	if (p)
+		madvise(p, n, MADV_HUGEPAGE); /* advice: without it, ordinary pages do */
+	return p;
+}
 
 uint8_t *pki_file_read(const char *path, size_t *n)
 {
@@ -21,7 +37,7 @@ uint8_t *pki_file_read(const char *path, size_t *n)
 	if (!f)
 		return NULL;
 	if (fseek(f, 0, SEEK_END) == 0 && (length = ftell(f)) > 0 && length < FILE_MAX &&
-	    (data = malloc((size_t)length)) != NULL) {
+	    (data = pki_large_alloc((size_t)length)) != NULL) {
 		rewind(f);
 		if (fread(data, (size_t)length, 1, f) == 1) {
 			*n = (size_t)length;
