@@ -377,19 +377,20 @@ def churn(r):
 
 def reload(r):
     run = main_run(r)
-    text = ("While devices attached at %s a second, a revocation list of %s entries was swapped in by a signal. It "
-            "was loaded and in force %.2f s later. No device should notice, but for those on the list: of these, "
-            "%s came before it and were attached, and %s came after it." %
-            (count(r["offered"]), count(r["entries"]), r["reload_s"], count(r["revoked_attached_before"]),
+    text = ("While devices attached at %s a second, a revocation list of %s entries was swapped in by a signal, and "
+            "again so until it had been %s. It was loaded and in force %.2f s later at most. No device should notice, but "
+            "for those on the list: of these, %s came before it and were attached, and %s came after it." %
+            (count(r["offered"]), count(r["entries"]), plural(len(r["swaps"]), "time", "times"), r["reload_s"], count(r["revoked_attached_before"]),
              count(r["revoked_refused_after"] + r["revoked_attached_after"])))
     verdict = [(count(r["lost"]), "devices lost that were not on the list"),
-               (times(r["p99_ratio"]), "99th percentile in the second of the swap, against before"),
+               (times(r["p99_ratio"]), "99th percentile in the seconds of a swap, against those before; %s in the worst of them" %
+                times(r["p99_ratio_worst"])),
                (count(r["revoked_attached_after"]), "revoked devices attached afterwards; %s were refused" %
                 count(r["revoked_refused_after"])),
-               ("%.2f s" % r["reload_s"], "from the signal until the list was in force")]
-    bands = [(r["swap"][0], r["swap"][1], "")]
+               ("%.2f s" % r["reload_s"], "from the signal until the list was in force, at most")]
+    bands = [(first, end, "") for first, end in r["swaps"]]
     body = flow_over_time(run, bands) + latency_over_time(
-        run, "Latency of those attached in each interval; shaded, the time in which the list was loaded.", bands) + \
+        run, "Latency of those attached in each interval; shaded, the times in which the list was loaded.", bands) + \
         turned_away(run, bands)
     return text, verdict, body, ""
 

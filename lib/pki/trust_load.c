@@ -421,10 +421,10 @@ static void accept_crls(struct loader *l, bool last)
 		if (!l->crls.paths[i])
 			continue;
 		if (!f->der)
-			f->der = pki_file_read(l->crls.paths[i], &f->n);
-		struct crl *c =
-			f->der ? crl_load(f->der, f->n, signers, n_signers, l->config->now, &why)
-			       : NULL;
+			f->der = pki_file_read_with_rests(l->crls.paths[i], &f->n, l->config->rest);
+		struct crl *c = f->der ? crl_load(f->der, f->n, signers, n_signers, l->config->now,
+						  l->config->rest, &why)
+				       : NULL;
 
 		if (!c && why == crl_no_signer && !last)
 			continue;
