@@ -555,6 +555,32 @@ Test(au_control, every_answer_may_be_lost_once)
 	cr_expect_eq(fixture_event(AU_COUNT_RETRANSMISSIONS), RTE_DIM(states));
 }
 
+Test(au_small, half_open_ues_are_asked_once_when_room_becomes_scarce)
+{
+	enum { MOST = 8 };
+	struct test_ue *ues[MOST];
+
+	f.config.ue.max_half_open = MOST;
+	fixture_start();
+	for (unsigned int i = 0; i < MOST; i++) {
+		ues[i] = fixture_ue();
+		fixture_attach_until(ues[i], UE_AUTHENTICATION);
+		fixture_lose(ues[i]);
+	}
+	/* Two of eight must go before there is a quarter of room again; the others are asked as
+	 * often as ever. */
+	for (unsigned int i = 0; i < MOST; i++) {
+		expire(ues[i]);
+		fixture_control_for(2 * SOON_MS);
+		if (i < 2)
+			cr_expect_null(fixture_context(ues[i]), "%u", i);
+		else
+			cr_expect_not_null(fixture_context(ues[i]), "%u", i);
+	}
+	cr_expect_eq(fixture_cause(WIRE_CAUSE_TIMEOUT), 2);
+	fixture_downlink();
+}
+
 Test(au_control, ue_that_never_asks_for_its_session_is_given_up_at_once)
 {
 	struct test_ue *ue = ue_in(UE_ACCEPT);

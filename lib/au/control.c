@@ -720,6 +720,10 @@ static void on_timer(struct au_control *c, struct ue *ue)
 	case UE_SECURITY_MODE:
 		ms = config->timers.t3560_ms;
 		retries = config->timers.t3560_retries;
+		/* Those that never answer do not keep others out: when room becomes scarce they are
+		 * asked once, as TCP does with SYN-ACKs. */
+		if (ue->state == UE_AUTHENTICATION && ue_table_is_crowded(c->table))
+			retries = 0;
 		break;
 	case UE_ACCEPT:
 		ms = config->timers.t3550_ms;
