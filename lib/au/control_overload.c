@@ -10,8 +10,9 @@
 #include "au/control.h"
 
 enum {
-	PASSES_HZ = 20, /* looks at all access nodes */
-	/* At the beginning of a storm, when what was counted is of the calm before it in part. */
+	/* Looks at all access nodes: while they hold back; and in the calm and at the beginning of
+	 * a storm, so that what is counted is of the storm. */
+	PASSES_HZ = 20,
 	QUICK_HZ = 50,
 	QUICK_LOOKS = 3,
 	SLICE = 64,	/* access nodes that are told, a poll */
@@ -144,7 +145,7 @@ void control_overload_poll(struct au_control *c)
 	if (c->overload_next >= c->shared->n_ans) {
 		uint64_t since = c->tsc - c->overload_tsc, hz = c->shared->tsc_hz;
 
-		if (since < hz / (c->quick_looks > 0 ? QUICK_HZ : PASSES_HZ))
+		if (since < hz / (c->sharing_out && c->quick_looks == 0 ? PASSES_HZ : QUICK_HZ))
 			return;
 		if (c->quick_looks > 0)
 			c->quick_looks--;
@@ -176,8 +177,7 @@ uint8_t control_back_off(struct au_control *c)
 	if (c->next_turn > tick + longest)
 		c->next_turn = tick + longest / 2;
 	c->next_turn += second * SURPLUS_BACK / rate;
-	/* Somebody is refused: access nodes are looked at soon. */
-	if (!c->sharing_out && c->quick_looks == 0)
+	if (!c->sharing_out)
 		c->quick_looks = QUICK_LOOKS;
 	return wire_timer2_encode((uint32_t)((c->next_turn - tick) / second));
 }
