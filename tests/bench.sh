@@ -80,14 +80,15 @@ small overload "\"capacity\": $capacity,"'"loads": [0.8, 2, 3], "seconds": 0.3, 
 	"idle": {"load": 0.1, "seconds": 0.5}, "after": {"pause": 0.1, "seconds": 1}'
 bench overload
 expect overload '0 < r["goodput_at_10x"] and r["p99_overload_ratio"] > 0 and "recovery_s" in r and
-	r["capacity"] > 100 and [l["load"] for l in r["loads"]] == [0.8, 2, 3]'
+	r["capacity"] > 100 and [l["load"] for l in r["loads"]] == [0.8, 2, 3] and len(r["beside"]) == 4 and
+	min(r["capacity_before"], r["capacity_behind"]) > 100'
 
 small power-restore '"ues": 1000, "seconds": 0.5'
 bench power-restore --plot
 grep -q '#####' "$TRIAL/out" || die "power-restore --plot drew nothing"
 expect power-restore 'r["ues"] == r["attached"] == 1000 and r["last_s"] > 0.4 and r["attempts"]["mean"] >= 1'
 
-small hostile '"rate": 500, "seconds": 1, "strangers": 50'
+small hostile '"rate": 500, "lead-in": 0.5, "seconds": 1, "strangers": 50'
 bench hostile
 expect hostile 'r["goodput_hostile"] > 0 and r["goodput_junk"] > 0 and r["honest_refused_hostile"] == 0 and
 	r["hostile_sent"] > 300 and r["junk_sent"] > 1000 and [m["mode"] for m in r["modes"]] == ["clean", "hostile", "junk"]'
@@ -96,10 +97,16 @@ small churn '"rate": 200, "seconds": 1, "cycles": 3'
 bench churn
 expect churn 'r["ues"] == 200 and r["attaches"] == 600 and r["detaches"] == 400 and r["failed"] == 0'
 
-small reload '"rate": 100, "seconds": 5, "reload-at": 2, "settle": 2, "entries": 20000, "revoked": 60'
+small reload '"rate": 100, "seconds": 7, "reload-at": 2, "every": 2, "swaps": 2, "settle": 2, "entries": 20000, "revoked": 60'
 bench reload
 expect reload 'r["lost"] == 0 and r["revoked_attached_before"] == 30 and r["revoked_attached_after"] == 0 and
-	r["revoked_refused_after"] == 30 and r["entries"] == 20000 and r["reload_s"] > 0'
+	r["revoked_refused_after"] == 30 and r["entries"] == 20000 and r["reload_s"] > 0 and
+	len(r["swaps"]) == 2 and 0 < r["p99_ratio"] <= r["p99_ratio_worst"]'
+
+small million '"ues": 3000, "in-flight": 256, "memory": 1024, "cpau": {"ue": {"max": 65536}}'
+bench million
+expect million 'r["attached_at_once"] == 3000 and r["failed"] == 0 and 100 < r["octets_per_ue"] < 5000 and
+	r["resident_mb"] > 50'
 
 # The flame graph's own test: two stacks.
 echo 'cpau 1

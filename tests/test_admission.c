@@ -17,6 +17,7 @@ struct node {
 };
 
 struct world {
+	struct node strangers; /* behind all access nodes; each turn they come first */
 	struct au_admission admission;
 	struct au_demand demand[ANS];
 	struct node nodes[ANS];
@@ -37,7 +38,21 @@ static void forget(struct world *w)
 {
 	for (unsigned int i = 0; i < ANS; i++)
 		w->nodes[i].asked = w->nodes[i].let_in = 0;
+	w->strangers.asked = w->strangers.let_in = 0;
 	w->longest = 0;
+}
+
+static void let_strangers_ask(struct world *w)
+{
+	struct node *n = &w->strangers;
+
+	for (n->due += n->rate * POLL / SECOND; n->due >= 1; n->due--) {
+		n->asked++;
+		if (!au_admission_ask_stranger(&w->admission, true))
+			continue;
+		n->let_in++;
+		w->queue++;
+	}
 }
 
 /* Requests come in turn, one of each node at a time. */
@@ -51,6 +66,7 @@ static void turn(struct world *w)
 	au_admission_begin(&w->admission, w->now, (uint64_t)(w->queue * PACE), PACE);
 	for (unsigned int i = 0; i < ANS; i++)
 		w->nodes[i].due += w->nodes[i].rate * POLL / SECOND;
+	let_strangers_ask(w);
 	while (more) {
 		more = false;
 		for (unsigned int i = 0; i < ANS; i++) {
@@ -185,4 +201,49 @@ Test(admission, without_memory_nobody_is_let_in_and_it_counts_as_overload, .init
 	cr_expect(au_admission_refuses(&world.admission));
 	cr_expect_eq(world.demand[0].asked, 1);
 	cr_expect_eq(world.demand[0].let_in, 0);
+}
+
+/* ---------------------------------------------------------------- strangers */
+
+Test(admission, strangers_are_let_in_while_there_is_room, .init = set_up)
+{
+	world.strangers.rate = 0.4 * SECOND / PACE;
+	world.nodes[0].rate = 0.5 * SECOND / PACE;
+	run(&world, 2);
+	cr_expect_eq(world.strangers.let_in, world.strangers.asked);
+	cr_expect_eq(world.nodes[0].let_in, world.nodes[0].asked);
+}
+
+Test(admission, a_flood_of_strangers_refuses_nobody_else, .init = set_up)
+{
+	world.strangers.rate = 10.0 * SECOND / PACE;
+	for (unsigned int i = 0; i < ANS; i++)
+		world.nodes[i].rate = 0.9 * SECOND / PACE / ANS;
+	run(&world, 4);
+	for (unsigned int i = 0; i < ANS; i++)
+		cr_expect_eq(world.nodes[i].let_in, world.nodes[i].asked);
+	cr_expect_not(au_admission_refuses(&world.admission));
+	cr_expect_leq(world.longest, 2 * TARGET);
+	/* What is left over is theirs. */
+	cr_expect_float_eq((double)world.strangers.let_in / 4, 0.1 * SECOND / PACE,
+			   0.02 * SECOND / PACE);
+}
+
+Test(admission, strangers_get_nothing_while_others_are_refused, .init = set_up)
+{
+	world.strangers.rate = 1.0 * SECOND / PACE;
+	world.nodes[0].rate = 5.0 * SECOND / PACE;
+	run(&world, 1);
+	forget(&world);
+	run(&world, 2);
+	cr_expect_leq((double)world.strangers.let_in, 0.01 * (double)world.strangers.asked);
+	cr_expect_geq(let_in_a_second(&world, 2), 0.95 * SECOND / PACE);
+}
+
+Test(admission, without_memory_no_stranger_is_let_in_and_it_counts_for_nothing, .init = set_up)
+{
+	au_admission_begin(&world.admission, 0, 0, PACE);
+	cr_expect_not(au_admission_ask_stranger(&world.admission, false));
+	cr_expect_not(au_admission_refuses(&world.admission));
+	cr_expect(au_admission_ask_stranger(&world.admission, true));
 }

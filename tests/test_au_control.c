@@ -555,6 +555,32 @@ Test(au_control, every_answer_may_be_lost_once)
 	cr_expect_eq(fixture_event(AU_COUNT_RETRANSMISSIONS), RTE_DIM(states));
 }
 
+Test(au_small, half_open_ues_are_asked_once_when_room_becomes_scarce)
+{
+	enum { MOST = 8 };
+	struct test_ue *ues[MOST];
+
+	f.config.ue.max_half_open = MOST;
+	fixture_start();
+	for (unsigned int i = 0; i < MOST; i++) {
+		ues[i] = fixture_ue();
+		fixture_attach_until(ues[i], UE_AUTHENTICATION);
+		fixture_lose(ues[i]);
+	}
+	/* Two of eight must go before there is a quarter of room again; the others are asked as
+	 * often as ever. */
+	for (unsigned int i = 0; i < MOST; i++) {
+		expire(ues[i]);
+		fixture_control_for(2 * SOON_MS);
+		if (i < 2)
+			cr_expect_null(fixture_context(ues[i]), "%u", i);
+		else
+			cr_expect_not_null(fixture_context(ues[i]), "%u", i);
+	}
+	cr_expect_eq(fixture_cause(WIRE_CAUSE_TIMEOUT), 2);
+	fixture_downlink();
+}
+
 Test(au_control, ue_that_never_asks_for_its_session_is_given_up_at_once)
 {
 	struct test_ue *ue = ue_in(UE_ACCEPT);
@@ -837,7 +863,7 @@ static void demand(unsigned int asked0, unsigned int asked1, unsigned int refuse
 	f.shared->demand[0][1].asked += asked1;
 	f.shared->demand[0][0].let_in += asked0;
 	f.shared->demand[0][1].let_in += asked1 - refused1;
-	f.control->overload_tick = au_tick(f.shared, rte_rdtsc()) - AU_TICKS_PER_S / 10;
+	f.control->overload_tsc = rte_rdtsc() - f.shared->tsc_hz / 10;
 	f.control->overload_next = f.shared->n_ans;
 	au_control_poll(f.control);
 	fixture_downlink();
@@ -899,7 +925,7 @@ Test(au_control, those_refused_for_congestion_come_back_one_after_the_other)
 {
 	uint32_t last = 0, longest = 0;
 
-	f.control->rate = 10; /* served a second */
+	atomic_store(&f.shared->paces[0].cycles, f.shared->tsc_hz / 10); /* ten a second */
 	for (unsigned int i = 0; i < 2000; i++) {
 		uint32_t s = wire_timer2_decode(control_back_off(f.control));
 

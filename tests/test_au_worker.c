@@ -68,9 +68,9 @@ enum fault {
 	BEFORE_AN_SETUP,
 	CUT_SHORT,
 	DURING_SHUTDOWN,
-	WITHOUT_JOBS,
 	CERT_NOT_DER,
 	RAND_SEEN,
+	WITHOUT_JOBS,
 	TABLE_FULL,
 	CERT_IS_EXPIRED,
 	WRONGLY_SIGNED,
@@ -78,9 +78,9 @@ enum fault {
 };
 
 static const enum wire_cause cause_of_fault[FAULTS] = {
-	WIRE_CAUSE_AN_UNKNOWN,	     WIRE_CAUSE_AN_NOT_SET_UP, WIRE_CAUSE_IE_TRUNCATED,
-	WIRE_CAUSE_SHUTTING_DOWN,    WIRE_CAUSE_CONGESTION,    WIRE_CAUSE_CERT_MALFORMED,
-	WIRE_CAUSE_REPLAYED_REQUEST, WIRE_CAUSE_UE_TABLE_FULL, WIRE_CAUSE_CERT_EXPIRED,
+	WIRE_CAUSE_AN_UNKNOWN,	  WIRE_CAUSE_AN_NOT_SET_UP,  WIRE_CAUSE_IE_TRUNCATED,
+	WIRE_CAUSE_SHUTTING_DOWN, WIRE_CAUSE_CERT_MALFORMED, WIRE_CAUSE_REPLAYED_REQUEST,
+	WIRE_CAUSE_CONGESTION,	  WIRE_CAUSE_UE_TABLE_FULL,  WIRE_CAUSE_CERT_EXPIRED,
 	WIRE_CAUSE_SIGNATURE_UE1,
 };
 
@@ -465,6 +465,91 @@ Test(au_worker, request_that_would_wait_too_long_is_refused_unless_it_was_let_in
 	cr_expect_eq(refusal_of(ue), WIRE_CAUSE_CONGESTION);
 	fixture_got_nas(known, WIRE_NAS_AUTHENTICATION_REQUEST);
 	cr_expect_eq(fixture_event(AU_COUNT_RETRANSMITTED_REQUESTS), 1);
+}
+
+/* A UE whose EUM is not known. */
+static struct test_ue *stranger(struct authority *eum)
+{
+	fixture_issue(eum, &f.ci,
+		      (struct issue_request){.role = ISSUE_EUM,
+					     .country = "ES",
+					     .organisation = "Maker",
+					     .common_name = "Somebody",
+					     .eid_prefix = "89049032"});
+	return fixture_ue_like((struct issue_request){0}, eum);
+}
+
+/* Requests wait for so many times the target. */
+static void make_wait(double targets)
+{
+	struct test_ue *first = fixture_ue();
+
+	fixture_begin(first);
+	fixture_uplink(first);
+	work();
+	cr_assert_eq(requests_waiting(), 1);
+	atomic_store(&f.shared->paces[0].cycles,
+		     (uint64_t)(targets * (double)f.worker->admission.target));
+}
+
+Test(au_worker, stranger_is_let_in_while_nobody_is_refused)
+{
+	struct authority eum = {0};
+	struct test_ue *ue = stranger(&eum);
+
+	make_wait(0.9);
+	fixture_begin(ue);
+	fixture_uplink(ue);
+	work();
+	cr_expect_eq(requests_waiting(), 2);
+	cr_expect_eq(f.shared->demand[0][ue->an].asked, 1, "strangers are nobody's demand");
+	free(eum.der);
+	issue_key_free(eum.key);
+}
+
+Test(au_worker, stranger_yields_the_room_beyond_the_target_to_those_that_are_known)
+{
+	struct authority eum = {0};
+	struct test_ue *ue = stranger(&eum), *known = fixture_ue();
+
+	make_wait(1.5);
+	fixture_begin(ue);
+	fixture_uplink(ue);
+	fixture_begin(known);
+	fixture_uplink(known);
+	work();
+	cr_expect_eq(requests_waiting(), 2);
+	au_control_poll(f.control);
+	fixture_downlink();
+	cr_expect_eq(refusal_of(ue), WIRE_CAUSE_CONGESTION);
+	cr_expect_eq(refusal_of(known), 0);
+	cr_expect_not(au_admission_refuses(&f.worker->admission), "it is nobody's overload");
+	free(eum.der);
+	issue_key_free(eum.key);
+}
+
+Test(au_worker, replay_takes_no_turn_and_meets_its_cause_however_long_the_queue)
+{
+	struct test_ue *known = fixture_ue();
+	struct au_demand *demand = &f.shared->demand[0][0];
+
+	fixture_attach_until(known, UE_AUTHENTICATION);
+
+	const struct ue *context = ue_table_find(f.shared->tables[0], known->au_ue_id);
+
+	make_wait(100);
+
+	uint32_t asked = demand->asked;
+
+	device_start(&f.world, &known->device);
+	memcpy(fixture_ie(known, WIRE_IE_RAND_UE), context->rand_ue, 16);
+	known->an_ue_id += 1000; /* from another connection */
+	fixture_uplink(known);
+	work();
+	au_control_poll(f.control);
+	fixture_downlink();
+	cr_expect_eq(refusal_of(known), WIRE_CAUSE_REPLAYED_REQUEST);
+	cr_expect_eq(demand->asked, asked);
 }
 
 /* ---------------------------------------------------------------- duplicates */

@@ -836,11 +836,48 @@ Test(revocation, damaged_list_is_refused)
 		memcpy(cut, der, at);
 		memcpy(changed, der, n);
 		changed[at] ^= 0x40;
-		cr_expect_null(crl_load(cut, at, issuers, 1, time(NULL), &why), "cut to %zu", at);
-		cr_expect_null(crl_load(changed, n, issuers, 1, time(NULL), &why), "octet %zu", at);
+		cr_expect_null(crl_load(cut, at, issuers, 1, time(NULL), NULL, &why), "cut to %zu",
+			       at);
+		cr_expect_null(crl_load(changed, n, issuers, 1, time(NULL), NULL, &why),
+			       "octet %zu", at);
 		cr_expect_not_null(why);
+		free(cut);
+		free(changed);
 	}
 	free(der);
+}
+
+static unsigned int rests;
+
+static void count_rest(void)
+{
+	rests++;
+}
+
+Test(revocation, long_list_is_read_with_rests_and_names_all_that_it_revokes)
+{
+	enum { N = 1000 };
+	const struct pki_cert *issuers[] = {&w.ci.cert};
+	static uint8_t numbers[N][4];
+	static struct span serials[N];
+	const char *why;
+	size_t n;
+
+	for (unsigned int i = 0; i < N; i++) {
+		store_be32(numbers[i], 0x01000000 + i * 7919);
+		serials[i] = span_make(numbers[i], sizeof(numbers[i]));
+	}
+	uint8_t *der = issue_crl(der_of(&w.ci), w.ci.key, serials, N, 30, &n);
+	struct crl *c = crl_load(der, n, issuers, 1, time(NULL), count_rest, &why);
+
+	cr_assert_not_null(c, "%s", why);
+	cr_expect_eq(c->entries, N);
+	cr_expect_geq(rests, N / 64);
+	for (unsigned int i = 0; i < N; i++)
+		cr_expect(crl_contains(c, serials[i]));
+	store_be32(numbers[0], 0x01000001);
+	cr_expect_not(crl_contains(c, serials[0]));
+	crl_free(c);
 }
 
 /* ---------------------------------------------------------------- the deny list */

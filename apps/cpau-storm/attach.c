@@ -242,8 +242,10 @@ static bool come_back(struct storm *s, struct attach *a)
 {
 	if (a->device.back_off_s == 0 || a->device.back_off_s == UINT32_MAX)
 		return false;
-	s->result->refused_with_back_off++;
-	phase_of(s, a)->refused++;
+	if (a->fault == FAULT_NONE) {
+		s->result->refused_with_back_off++;
+		phase_of(s, a)->refused++;
+	}
 	if (!s->config->retry)
 		return false;
 	sleep_until(s, a, after(s, a->device.back_off_s * (1 + random_share(s))));

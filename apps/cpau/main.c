@@ -28,6 +28,7 @@
 #include "trust_config.h"
 
 enum { EXIT_CHECK = 1, EXIT_USAGE = 2, EXIT_START = 3 };
+enum { RELOAD_NICE = 5, WORK_NS = 300000 };
 enum {
 	ARGS_MAX = CONFIG_EAL_ARGS_MAX + CONFIG_PORTS_MAX + 8,
 	OPT_CHECK = 1000,
@@ -94,14 +95,37 @@ static void report_credential(void *arg, const char *file, bool accepted, const 
 			text);
 }
 
-static struct pki_trust *load_trust(const struct config *config, bool quiet)
+static struct pki_trust *load_trust(const struct config *config, bool quiet, void (*rest)(void))
 {
 	struct pki_trust_config c = trust_config(config, time(NULL));
+
+	c.rest = rest;
+
 	struct pki_trust *t = pki_trust_load(&c, report_credential, &quiet);
 
 	if (t)
 		pki_trust_summary(t, c.now, stderr);
 	return t;
+}
+
+static uint64_t thread_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* Of the reloading thread: a quarter of a CPU that it may share, and never for long at a time. */
+static void rest(void)
+{
+	static _Thread_local uint64_t rested;
+	uint64_t now = thread_ns();
+
+	if (now - rested < WORK_NS)
+		return;
+	nanosleep(&(struct timespec){.tv_nsec = 3 * WORK_NS}, NULL);
+	rested = now;
 }
 
 /* Reloading reads files and verifies signatures: a thread of its own does that beside the stages.
@@ -116,7 +140,11 @@ struct reload {
 static void *reload_thread(void *arg)
 {
 	struct reload *r = arg;
-	struct pki_trust *t = load_trust(r->config, r->quiet);
+
+	/* Linux: of this thread alone. What it shares a CPU with comes first. */
+	setpriority(PRIO_PROCESS, 0, RELOAD_NICE);
+
+	struct pki_trust *t = load_trust(r->config, r->quiet, rest);
 
 	if (t)
 		atomic_store(&r->loaded, t);
@@ -319,7 +347,7 @@ static int serve(const struct config *config, const struct options *o)
 {
 	struct sigaction action = {.sa_handler = on_signal};
 	struct reload reload = {.config = config, .quiet = o->quiet};
-	struct pki_trust *trust = load_trust(config, o->quiet);
+	struct pki_trust *trust = load_trust(config, o->quiet, NULL);
 	char why[512];
 
 	if (!trust) {

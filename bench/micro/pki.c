@@ -115,7 +115,7 @@ static void prepare_crl(const struct micro_case *c)
 	uint8_t *der = issue_crl(micro.cert_ci, micro.ci_key, spans, REVOKED, 30, &n);
 
 	micro_check(der != NULL, "a CRL could not be issued");
-	crl = crl_load(der, n, &issuer, 1, micro.now, &why);
+	crl = crl_load(der, n, &issuer, 1, micro.now, NULL, &why);
 	micro_check(crl != NULL, why);
 	free(all);
 	free(spans);

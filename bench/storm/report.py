@@ -280,8 +280,9 @@ def overload(r):
             "does this well attaches as many under ten times its capacity as at it, does not let those wait whom it "
             "accepts, and is back to normal as soon as the storm is over." %
             (count(r["capacity"]), ", ".join("%g" % l for l in loads)))
-    verdict = [("%s /s" % count(r["capacity"]), "capacity of the core"),
-               (share(r["goodput_at_10x"]), "of it were still attached at %g times the load" % loads[-1]),
+    verdict = [("%s /s" % count(r["capacity"]), "capacity of the core; %s and %s right before and behind the last load" %
+                (count(r["capacity_before"]), count(r["capacity_behind"]))),
+               (share(r["goodput_at_10x"]), "of these two were still attached at %g times the load" % loads[-1]),
                (times(r["p99_overload_ratio"]), "99th percentile of those accepted, above capacity, against 0.8 of it"),
                (seconds(r["recovery_s"]), "until latency was normal again")]
     run = main_run(r)
@@ -290,8 +291,8 @@ def overload(r):
         flow_over_time(run, bands) + latency_over_time(
             run, "Latency of those attached in each interval; at the left the idle machine (median %s), at the "
                  "right its return to that." % duration(r["idle_p50_us"]), bands) + turned_away(run, bands)
-    tables = "<h3>The loads</h3>" + loads_table(r["loads"]) + "<h3>The ramp that found the capacity</h3>" + \
-        loads_table(r["ramp"])
+    tables = "<h3>The loads</h3>" + loads_table(r["loads"]) + "<h3>Right before and behind the last of them</h3>" + \
+        loads_table(r["beside"]) + "<h3>The ramp that found the capacity</h3>" + loads_table(r["ramp"])
     return text, verdict, body, tables
 
 
@@ -376,25 +377,45 @@ def churn(r):
 
 def reload(r):
     run = main_run(r)
-    text = ("While devices attached at %s a second, a revocation list of %s entries was swapped in by a signal. It "
-            "was loaded and in force %.2f s later. No device should notice, but for those on the list: of these, "
-            "%s came before it and were attached, and %s came after it." %
-            (count(r["offered"]), count(r["entries"]), r["reload_s"], count(r["revoked_attached_before"]),
+    text = ("While devices attached at %s a second, a revocation list of %s entries was swapped in by a signal, and "
+            "again so until it had been %s. It was loaded and in force %.2f s later at most. No device should notice, but "
+            "for those on the list: of these, %s came before it and were attached, and %s came after it." %
+            (count(r["offered"]), count(r["entries"]), plural(len(r["swaps"]), "time", "times"), r["reload_s"], count(r["revoked_attached_before"]),
              count(r["revoked_refused_after"] + r["revoked_attached_after"])))
     verdict = [(count(r["lost"]), "devices lost that were not on the list"),
-               (times(r["p99_ratio"]), "99th percentile in the second of the swap, against before"),
+               (times(r["p99_ratio"]), "99th percentile in the seconds of a swap, against those before; %s in the worst of them" %
+                times(r["p99_ratio_worst"])),
                (count(r["revoked_attached_after"]), "revoked devices attached afterwards; %s were refused" %
                 count(r["revoked_refused_after"])),
-               ("%.2f s" % r["reload_s"], "from the signal until the list was in force")]
-    bands = [(r["swap"][0], r["swap"][1], "")]
+               ("%.2f s" % r["reload_s"], "from the signal until the list was in force, at most")]
+    bands = [(first, end, "") for first, end in r["swaps"]]
     body = flow_over_time(run, bands) + latency_over_time(
-        run, "Latency of those attached in each interval; shaded, the time in which the list was loaded.", bands) + \
+        run, "Latency of those attached in each interval; shaded, the times in which the list was loaded.", bands) + \
         turned_away(run, bands)
     return text, verdict, body, ""
 
 
+def million(r):
+    run = main_run(r)
+    text = ("%s devices were attached one after the other, as fast as the core could, and none was let go: how many "
+            "a network function holds at once decides what a city's meters find when power returns." %
+            count(r["parameters"]["ues"]))
+    verdict = [(count(r["attached_at_once"]), "devices attached at once"),
+               ("%s /s" % count(r["attaches_per_second"]), "attached on average; %s in the first tenth of the time, %s in "
+                "the last" % (count(r["first_tenth_per_second"]), count(r["last_tenth_per_second"]))),
+               ("%s MB" % count(r["resident_mb"]), "of memory in all"),
+               (count(r["octets_per_ue"]), "octets of them for each device that there is room for"),
+               (count(r["failed"]), "failed")]
+    line = run["storm"]["timeline"]
+    body = figure("Attached", plots.curves(
+        "Attached over time", [Series("attached", interval_ends(run), cumulative(line["attached"]), "a", "area")],
+        "seconds", "UEs"), "Devices that are attached: a straight line is a core that the full table does not slow down.")
+    body += flow_over_time(run) + latency_over_time(run, "Latency of those attached in each interval.") + turned_away(run)
+    return text, verdict, body, ""
+
+
 TELL = {"steady": steady, "ramp": ramp, "overload": overload, "power-restore": power_restore, "hostile": hostile,
-        "churn": churn, "reload": reload}
+        "churn": churn, "reload": reload, "million": million}
 
 
 # ---------------------------------------------------------------- the page

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a scenario runs on: credentials, fleets, and one cpau with one cpau-storm at a time."""
-import json, os, re, shutil, signal, subprocess, sys, threading, time
+import json, os, re, shutil, signal, socket, subprocess, sys, threading, time
 
 
 class Rig:
@@ -99,9 +99,33 @@ class Live:
         os.kill(self.pid(), number)
 
 
+    def telemetry(self, prefix, command):
+        """What cpau answers; nothing where it does not."""
+        root = "/var/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR", "/tmp")
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as link:
+                link.settimeout(1)
+                link.connect(os.path.join(root, "dpdk", prefix, "dpdk_telemetry.v2"))
+                link.recv(4096)
+                link.send(command.encode())
+                return json.loads(link.recv(65536)).get(command) or {}
+        except (OSError, ValueError):
+            return {}
+
+    def resident(self, pid):
+        """Octets of its memory; 0: it is gone."""
+        try:
+            with open("/proc/%d/status" % pid) as file:
+                found = re.search(r"VmRSS:\s+(\d+) kB", file.read())
+            return 1024 * int(found[1]) if found else 0
+        except OSError:
+            return 0
+
+
 def merged(a, b):
     """b over a, one level deep: sections of cpau's configuration."""
-    return {k: {**a.get(k, {}), **b.get(k, {})} for k in {**a, **b}}
+    both = lambda k: isinstance(a.get(k), dict) and isinstance(b.get(k), dict)
+    return {k: {**a[k], **b[k]} if both(k) else b.get(k, a.get(k)) for k in {**a, **b}}
 
 
 class Profile:

@@ -3,8 +3,13 @@
 they are to be read; what the two programs said is in rig.runs. The schema is in docs/performance.md."""
 import math, os, struct, sys, time
 
+from rig import merged
+
 INTERVAL_MS = 100 # of timelines
 IDLE_MS = 1.0     # a latency that is this near to the idle one is as good as it
+CALM_S = 1.0      # so long it stays so
+RISE = 1.02       # of the goodput; what is less is the machine's noise
+# A lead-in is not measured: memif's rings have no pages until they have been gone round once.
 
 
 # ---------------------------------------------------------------- what they share
@@ -59,14 +64,14 @@ def limited(runs):
     return names
 
 
-def estimate(rig, p):
+def estimate(rig, p, during=None, cpau=None):
     """Attaches a second in a closed loop, which no overload disturbs: where the search for the capacity begins."""
     if p.get("capacity"):
         return float(p["capacity"])
     probe = p["probe"]
     run = rig.storm("probe", rig.fleet(probe["ues"]), ["--ues", probe["ues"], "--in-flight", probe["in-flight"],
                                                        "--duration", probe["seconds"]],
-                    cpau={"timers": {"queue-delay": "1s"}})
+                    cpau=merged({"timers": {"queue-delay": "1s"}}, cpau or {}), during=during)
     rate = run["storm"]["attaches_per_second"]
     rig.say("a closed loop of %d UEs: %.0f attaches/s" % (probe["in-flight"], rate))
     return rate
@@ -77,14 +82,14 @@ def climb(rig, p, around):
     ramp = p["ramp"]
     rows, rate = [], around * ramp["from"]
     while True:
-        phases = []
+        phases = [(rate / 2, p["lead-in"], "lead-in"), (0, ramp["pause"], "pause")]
         for _ in range(ramp["steps"]):
             phases += [(rate, ramp["seconds"], "ramp-%.0f" % rate), (0, ramp["pause"], "pause")]
             rate *= ramp["step"]
         run = through(rig, p, "ramp", phases)
-        rows += [r for r in run["storm"]["phases"] if r["rate"] > 0]
+        rows += [r for r in run["storm"]["phases"] if r["rate"] > 0 and r["name"] != "lead-in"]
         best = max(rows, key=lambda r: r["goodput"])
-        if best is not rows[-1]:
+        if rows[-1]["goodput"] < RISE * max(r["goodput"] for r in rows[:-1]):
             break
     rig.say("capacity %.0f attaches/s" % best["goodput"])
     return rows, best["goodput"]
@@ -111,10 +116,10 @@ def windows(run):
 def steady(rig, p):
     """A rate is held."""
     rate = p.get("rate") or p["load"] * estimate(rig, p)
-    run = through(rig, p, "steady", [(rate, p["seconds"], "steady")], profile=True)
-    r, row = run["storm"], phases_of(run)["steady"]
-    return {"offered": rate, "goodput": row["goodput"], "started": r["started"], "attached": r["attached"],
-            "failed": r["failed"], "p50_us": row["p50_us"], "p90_us": row["p90_us"], "p99_us": row["p99_us"],
+    run = through(rig, p, "steady", [(rate, p["lead-in"], "lead-in"), (rate, p["seconds"], "steady")], profile=True)
+    row = phases_of(run)["steady"]
+    return {"offered": rate, "goodput": row["goodput"], "started": row["started"], "attached": row["attached"],
+            "failed": row["failed"], "p50_us": row["p50_us"], "p90_us": row["p90_us"], "p99_us": row["p99_us"],
             "p99_9_us": row["p99_9_us"], "max_us": row["max_us"]}
 
 
@@ -143,27 +148,40 @@ def overload(rig, p):
     rows, capacity = climb(rig, p, estimate(rig, p))
     idle = p["idle"]["load"] * capacity
     phases = [(idle, p["idle"]["seconds"], "idle")]
-    for load in p["loads"]:
+
+    def add(load, name):
         seconds = p["seconds"] if load <= 2 else p["seconds-above-2"]
-        phases += [(0, p["pause"], "pause"), (load * capacity, seconds, "x%g" % load)]
+        phases.extend([(0, p["pause"], "pause"), (load * capacity, seconds, name)])
+
+    for load in p["loads"][:-1]:
+        add(load, "x%g" % load)
+    # The machine may be faster or slower now than during the ramp: its top is climbed again on both sides.
+    for load in p["beside"]:
+        add(load, "before-%g" % load)
+    add(p["loads"][-1], "x%g" % p["loads"][-1])
+    for load in p["beside"]:
+        add(load, "behind-%g" % load)
+    over = sum(seconds for _, seconds, _ in phases)
     phases += [(0, p["after"]["pause"], "pause"), (idle, p["after"]["seconds"], "after")]
     run = through(rig, p, "overload", phases, profile=True)
     by_name = phases_of(run)
     loads = [load_row(by_name["x%g" % load], load) for load in p["loads"]]
+    beside = [load_row(by_name["%s-%g" % (side, load)], load) for side in ("before", "behind") for load in p["beside"]]
+    most = [max(by_name["%s-%g" % (side, load)]["goodput"] for load in p["beside"]) for side in ("before", "behind")]
     above = [r for r in loads if r["load"] > 1]
     quiet = next(r for r in loads if r["load"] == 0.8)
-    return {"capacity": capacity, "goodput_at_10x": loads[-1]["goodput"] / capacity,
+    return {"goodput_at_10x": loads[-1]["goodput"] / (sum(most) / len(most)),
             "p99_overload_ratio": ratio(max(r["p99_us"] for r in above), quiet["p99_us"]),
-            "recovery_s": recovery(run, by_name["idle"]["p50_us"]), "idle_p50_us": by_name["idle"]["p50_us"],
-            "ramp": [load_row(r, r["rate"] / capacity) for r in rows], "loads": loads}
+            "recovery_s": recovery(run, over, by_name["idle"]["p50_us"]), "idle_p50_us": by_name["idle"]["p50_us"],
+            "capacity": capacity, "capacity_before": most[0], "capacity_behind": most[1],
+            "goodput_of_ramp": loads[-1]["goodput"] / capacity,
+            "ramp": [load_row(r, r["rate"] / capacity) for r in rows], "loads": loads, "beside": beside}
 
 
-def recovery(run, idle_us):
-    """Seconds from the end of the last load until the median attach is as quick as at the start, and stays so: to
-    the start of the first such interval in which UEs were attached. None: not within the run."""
+def recovery(run, over, idle_us):
+    """Seconds from over, the end of the last load, until the first interval in which UEs were attached and the median
+    attach is as quick as at the start, and so it is for a calm second. None: not within the run."""
     line = run["storm"]["timeline"]
-    parts = windows(run)
-    over = parts[-3][1] # then a pause and the idle rate
     bound = max(1.5 * idle_us, idle_us + 1000 * IDLE_MS)
     back = None
     for i, p50 in enumerate(line["p50_us"]):
@@ -173,8 +191,10 @@ def recovery(run, idle_us):
         if p50 > bound:
             back = None
         elif back is None:
-            back = max(begins - over, 0.0)
-    return back
+            back = begins
+        if back is not None and begins + line["interval_s"] >= back + CALM_S - 1e-9:
+            return max(back - over, 0.0)
+    return None
 
 
 def hostile(rig, p):
@@ -187,11 +207,12 @@ def hostile(rig, p):
     strangers = rig.path("strangers.fleet")
     rig.pki("init", "--force", "--dir", rig.path("elsewhere"))
     rig.pki("fleet", "--dir", rig.path("elsewhere"), "--count", p["strangers"], "--out", strangers)
-    fleet = rig.fleet(arrivals(2 * rate, seconds))
-    clean = through(rig, p, "clean", [(rate, seconds, "clean")], fleet=fleet)
-    beside = through(rig, p, "hostile", [(2 * rate, seconds, "hostile")],
+    fleet = rig.fleet(arrivals(2 * rate, p["lead-in"]) + arrivals(2 * rate, seconds))
+    phases = lambda times, name: [(times * rate, p["lead-in"], "lead-in"), (times * rate, seconds, name)]
+    clean = through(rig, p, "clean", phases(1, "clean"), fleet=fleet)
+    beside = through(rig, p, "hostile", phases(2, "hostile"),
                      ["--hostile-fleet", strangers, "--fault", faults], fleet=fleet, profile=True)
-    junk = through(rig, p, "junk", [(rate, seconds, "junk")],
+    junk = through(rig, p, "junk", phases(1, "junk"),
                    ["--junk", "%d:%s" % (p["junk"]["times"] * rate, p["junk"]["kind"])], fleet=fleet)
     figures = {"rate": rate, "goodput_clean": honest(clean)["goodput"]}
     for key, run in (("hostile", beside), ("junk", junk)):
@@ -209,8 +230,8 @@ def hostile(rig, p):
 
 
 def honest(run):
-    """Well-behaved UEs of a run; they alone are in the counters of its one phase."""
-    row = next(r for r in run["storm"]["phases"] if r["rate"] > 0)
+    """Well-behaved UEs of a run; they alone are in the counters of a phase."""
+    row = phases_of(run)[run["name"]]
     return {k: row[k] for k in ("attached", "goodput", "failed", "p50_us", "p90_us", "p99_us", "max_us")} | {
         "refused": row["refused"] + row["shed_by_an"]}
 
@@ -257,7 +278,7 @@ def serial_of(fleet, index):
 
 
 def reload(rig, p):
-    """A CRL of a million entries is swapped in under load."""
+    """A CRL of a million entries is swapped in under load, several times."""
     rate = p.get("rate") or p["load"] * estimate(rig, p)
     seconds, at = p["seconds"], p["reload-at"]
     credentials = rig.credentials
@@ -276,33 +297,46 @@ def reload(rig, p):
     rig.pki("crl", "--issuer", issuer, "--key", os.path.join(credentials, "private/eum-meters-p256.key"),
             "--random", p["entries"] - len(early) - len(late), "--out", ready,
             *sum((["--revoke", serial_of(fleet, i)] for i in early + late), []))
-    swap = {}
+    begin = [at + i * p["every"] for i in range(p["swaps"])]
+    swaps = []
 
     def during(live):
-        if not live.wait(lambda: live.storm_time() >= at):
-            return
-        swap["began"], begun = live.storm_time(), time.monotonic()
-        os.rename(ready, in_force)
-        live.signal()
-        if live.wait(lambda: "credentials reloaded" in live.read("cpau.log")):
-            swap["took"] = time.monotonic() - begun
+        for i, when in enumerate(begin):
+            if not live.wait(lambda: live.storm_time() >= when):
+                return
+            if i == 0:
+                os.rename(ready, in_force)
+            began, clock = live.storm_time(), time.monotonic()
+            live.signal()
+            if live.wait(lambda: live.read("cpau.log").count("credentials reloaded") > i):
+                swaps.append((began, began + time.monotonic() - clock))
 
-    run = through(rig, p, "reload", [(rate, seconds, "reload")], fleet=fleet, during=during, profile=True)
-    if "took" not in swap:
+    # Of each second its own percentiles.
+    run = through(rig, p, "reload", [(rate, 1, "second-%d" % i) for i in range(seconds)], fleet=fleet, during=during,
+                  profile=True)
+    if len(swaps) < len(begin):
         sys.exit("bench reload: the list was not loaded within the run")
-    if swap["began"] + swap["took"] > at + p["settle"]:
-        sys.exit("bench reload: the list came too late for 'settle': %.1f s" % swap["took"])
+    if any(end > when + p["settle"] for when, (_, end) in zip(begin, swaps)):
+        sys.exit("bench reload: the list came too late for 'settle': %s" % swaps)
     r, line = run["storm"], run["storm"]["timeline"]
     revoked = r["failed_by_cause"].get("cert-revoked", 0)
-    first, last = swap["began"], swap["began"] + max(swap["took"], 1.0)
-    return {"offered": rate, "entries": p["entries"], "reload_s": swap["took"],
+    # Of each swap the worst second of it and the worst of two before it. The swap in the middle: the machine has
+    # bad moments of its own.
+    pairs = sorted(((p99_of_second(run, when - 2, when), p99_of_second(run, when, math.ceil(max(end, when + 1))))
+                    for when, (_, end) in zip(begin, swaps)), key=lambda pair: pair[1] / pair[0])
+    before, loading = pairs[len(pairs) // 2]
+    return {"offered": rate, "entries": p["entries"], "reload_s": max(end - began for began, end in swaps),
             "lost": r["failed"] - revoked, "attached": r["attached"],
-            "revoked_attached_before": len(early) - failed_until(line, first),
-            "revoked_refused_after": revoked - failed_until(line, first),
-            "revoked_attached_after": len(late) - (revoked - failed_until(line, first)),
-            "p99_before_us": highest(line, first - 1.5, first), "p99_swap_us": highest(line, first, last),
-            "p99_ratio": ratio(highest(line, first, last), highest(line, first - 1.5, first)),
-            "swap": [first, first + swap["took"]]}
+            "revoked_attached_before": len(early) - failed_until(line, at),
+            "revoked_refused_after": revoked - failed_until(line, at),
+            "revoked_attached_after": len(late) - (revoked - failed_until(line, at)),
+            "p99_before_us": before, "p99_swap_us": loading, "p99_ratio": ratio(loading, before),
+            "p99_ratio_worst": ratio(*reversed(pairs[-1])), "swaps": swaps}
+
+
+def p99_of_second(run, first, end):
+    """The highest of these seconds."""
+    return max(phases_of(run)["second-%d" % i]["p99_us"] for i in range(first, end))
 
 
 def spread(first, end, count):
@@ -314,11 +348,36 @@ def failed_until(line, seconds):
     return sum(n for i, n in enumerate(line["failed"]) if (i + 1) * line["interval_s"] <= seconds)
 
 
-def highest(line, first, last):
-    """The median of the p99s of a span's intervals would hide a short stop: the highest of them."""
-    return max((p for i, p in enumerate(line["p99_us"]) if p and line["attached"][i] and
-                first <= (i + 0.5) * line["interval_s"] < last), default=0)
+def million(rig, p):
+    """A million UEs are attached, and all are so at once."""
+    small, held = p["cpau"]["ue"]["max"] // 16, {}
+    bare = {}
+    eal = ["--no-huge", "--no-pci", "-m", str(p["memory"]), "--file-prefix", "cpau-million-%d" % os.getpid()]
+    estimate(rig, p, during=lambda live: watch(live, eal[-1], bare), cpau={"eal": eal, "ue": {"max": small}})
+    run = rig.storm("million", rig.fleet(p["ues"]), [
+        "--ues", p["ues"], "--in-flight", p["in-flight"], "--patience", p["patience"], "--timeline", INTERVAL_MS],
+        cpau={"eal": eal, "timers": {"queue-delay": "1s"}}, profile=True, during=lambda live: watch(live, eal[-1], held))
+    r, line = run["storm"], run["storm"]["timeline"]
+    tenth = max(len(line["attached"]) // 10, 1)
+    rate = lambda counts: sum(counts) / len(counts) / line["interval_s"]
+    return {"attached_at_once": held["attached"], "attaches_per_second": r["attaches_per_second"],
+            "seconds": r["seconds"], "failed": r["failed"], "resident_mb": held["resident"] / 1e6,
+            "octets_per_ue": (held["resident"] - bare["resident"]) / (p["cpau"]["ue"]["max"] - small),
+            "first_tenth_per_second": rate(line["attached"][:tenth]),
+            "last_tenth_per_second": rate(line["attached"][-tenth - 1:-1]),
+            "p50_us": r["latency_us"]["p50"], "p99_us": r["latency_us"]["p99"]}
+
+
+def watch(live, prefix, seen):
+    """The most UEs that cpau held attached at a time, by its telemetry, and the octets that it had in memory then."""
+    pid = live.pid()
+    seen.update(attached=0, resident=0)
+    while pid and not live.over:
+        attached = live.telemetry(prefix, "/cpau/ues").get("attached", 0)
+        if attached >= seen["attached"]:
+            seen.update(attached=attached, resident=live.resident(pid) or seen["resident"])
+        time.sleep(0.02)
 
 
 SCENARIOS = {"steady": steady, "ramp": ramp, "power-restore": power_restore, "overload": overload,
-             "hostile": hostile, "churn": churn, "reload": reload}
+             "hostile": hostile, "churn": churn, "reload": reload, "million": million}

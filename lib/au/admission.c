@@ -96,3 +96,12 @@ bool au_admission_ask(struct au_admission *a, unsigned int an, bool room)
 	__atomic_store_n(&d->let_in, d->let_in + 1, __ATOMIC_RELAXED);
 	return true;
 }
+
+/* Once anybody else is refused, in this window or the last, nothing is left over. */
+bool au_admission_ask_stranger(struct au_admission *a, bool room)
+{
+	if (!room || a->delay > a->target || au_admission_refuses(a))
+		return false;
+	a->delay += a->step;
+	return true;
+}

@@ -12,6 +12,10 @@
  *	   target; those below it may wait AU_ADMISSION_PATIENCE times the target, so that a flood
  *	   of others does not meet them; and so may all in a burst after a calm, for being refused
  *	   costs a UE seconds.
+ *	3. Strangers, UEs whose certificate nobody known has issued, come last: they are let in
+ *	   while nobody else is refused and the queue is within the target, which the others may
+ *	   pass. They count for nobody's part, and their refusal is nobody's overload: however many
+ *	   they are, others notice no more of them than a queue as long as the target.
  *
  * Each worker decides for the requests that it sees. Arithmetic alone: no clock, no lock, no memory
  * of its own.
@@ -61,6 +65,8 @@ void au_admission_begin(struct au_admission *a, uint64_t tsc, uint64_t delay, ui
 /* Whether a request of this access node is let in. room: there is memory for it; without, it is as
  * if the queue were too long. */
 bool au_admission_ask(struct au_admission *a, unsigned int an, bool room);
+/* The same for a stranger's. */
+bool au_admission_ask_stranger(struct au_admission *a, bool room);
 /* True: requests are being refused in this window, or were in the last. */
 static inline bool au_admission_refuses(const struct au_admission *a)
 {

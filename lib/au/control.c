@@ -720,6 +720,10 @@ static void on_timer(struct au_control *c, struct ue *ue)
 	case UE_SECURITY_MODE:
 		ms = config->timers.t3560_ms;
 		retries = config->timers.t3560_retries;
+		/* Those that never answer do not keep others out: when room becomes scarce they are
+		 * asked once, as TCP does with SYN-ACKs. */
+		if (ue->state == UE_AUTHENTICATION && ue_table_is_crowded(c->table))
+			retries = 0;
 		break;
 	case UE_ACCEPT:
 		ms = config->timers.t3550_ms;
@@ -781,7 +785,6 @@ static void handle(struct au_control *c, struct au_job *job)
 	c->peers[job->an] = job->peer;
 	switch (job->kind) {
 	case AU_JOB_ATTACH:
-		c->attaches++;
 		on_attach(c, job);
 		break;
 	case AU_JOB_RESPONSE:
@@ -870,7 +873,8 @@ unsigned int au_control_poll(struct au_control *c)
 	struct ue *expired[EXPIRED_BURST];
 	unsigned int done = 0, n;
 
-	c->tick = au_tick(c->shared, rte_rdtsc());
+	c->tsc = rte_rdtsc();
+	c->tick = au_tick(c->shared, c->tsc);
 	/* All that is there: under overload a worker on the same lcore brings many bursts a turn,
 	 * and what is begun is finished first. */
 	for (unsigned int i = 0; i < BURSTS; i++, done += n)

@@ -27,7 +27,7 @@ struct au_control {
 	const struct cn_ops *cn;
 	void *cn_arg;
 	unsigned int shard;
-	uint64_t tick;
+	uint64_t tsc, tick; /* of this poll */
 	uint32_t stop_cursor;
 	/* what every session is told, as it goes on the wire */
 	uint8_t dnn[64];
@@ -39,12 +39,11 @@ struct au_control {
 	uint64_t seal_counter;
 	struct net_peer *peers;	     /* one an AN: whence it was last heard */
 	struct control_an *overload; /* one an AN */
-	uint64_t overload_tick;	     /* when the last pass over the ANs began */
+	uint64_t overload_tsc;	     /* when the last pass over the ANs began */
 	unsigned int overload_next;  /* the AN at which it goes on; n_ans or more: it is done */
 	bool sharing_out;	     /* ANs are held to their share of the room */
 	unsigned int holding_back;   /* ANs whose last word was OVERLOAD START */
-	unsigned int attaches;	     /* ATTACH REQUESTs served since then */
-	double rate;		     /* of them a second, smoothed */
+	unsigned int quick_looks;    /* passes that come soon */
 	uint8_t back_off;	     /* T3346 of the refusal at hand */
 	double next_turn;	     /* tick at which the next refused UE may come back */
 	uint64_t jobs_of_epoch[AU_EPOCHS];

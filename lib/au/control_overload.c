@@ -10,16 +10,20 @@
 #include "au/control.h"
 
 enum {
-	PASS_TICKS = AU_TICKS_PER_S / 20, /* from one look at all access nodes to the next */
-	SLICE = 64,			  /* access nodes that are told, a poll */
-	LEVELS = 16,			  /* steps towards the common level */
-	HOLDS_S = 2,			  /* an OVERLOAD START, unless it is repeated */
-	SHORTEST_S = 2,			  /* that T3346 can say */
+	/* Looks at all access nodes: while they hold back; and in the calm and at the beginning of
+	 * a storm, so that what is counted is of the storm. */
+	PASSES_HZ = 20,
+	QUICK_HZ = 50,
+	QUICK_LOOKS = 3,
+	SLICE = 64,	/* access nodes that are told, a poll */
+	LEVELS = 16,	/* steps towards the common level */
+	HOLDS_S = 2,	/* an OVERLOAD START, unless it is repeated */
+	SHORTEST_S = 2, /* that T3346 can say */
 };
 /* What is asked for goes beyond what is served by this much, so that nothing is left idle: refusing
  * the rest costs little. Of those that come back, fewer: they were refused once already. */
 static const double SURPLUS = 1.3, SURPLUS_BACK = 1.1;
-static const double LEAST = 0.01, FIRST_RATE = 1000;
+static const double LEAST = 0.01;
 
 /* ---------------------------------------------------------------- OVERLOAD START and STOP */
 
@@ -139,14 +143,14 @@ unsigned int au_control_holding_back(const struct au_control *c)
 void control_overload_poll(struct au_control *c)
 {
 	if (c->overload_next >= c->shared->n_ans) {
-		uint64_t since = c->tick - c->overload_tick;
+		uint64_t since = c->tsc - c->overload_tsc, hz = c->shared->tsc_hz;
 
-		if (since < PASS_TICKS)
+		if (since < hz / (c->sharing_out && c->quick_looks == 0 ? PASSES_HZ : QUICK_HZ))
 			return;
-		c->rate = (3 * c->rate + (double)c->attaches / (double)since * AU_TICKS_PER_S) / 4;
-		c->attaches = 0;
-		share_out(c, take_stock(c, (double)since / AU_TICKS_PER_S));
-		c->overload_tick = c->tick;
+		if (c->quick_looks > 0)
+			c->quick_looks--;
+		share_out(c, take_stock(c, (double)since / (double)hz));
+		c->overload_tsc = c->tsc;
 		c->overload_next = c->shard;
 	}
 	/* An access node's words come from the shard that answered its AN SETUP. */
@@ -159,10 +163,12 @@ void control_overload_poll(struct au_control *c)
 
 /* ---------------------------------------------------------------- T3346 */
 
-/* The refused come back one after the other, as fast as they can be served: each is given the turn
- * after the one before it, up to the longest back-off; from there on the turns are given twice. */
+/* The refused come back one after the other, as fast as the crypto stages serve, by this shard's
+ * part of them: each is given the turn after the one before it, up to the longest back-off; from
+ * there on the turns are given twice. */
 uint8_t control_back_off(struct au_control *c)
 {
+	const double rate = capacity(c->shared) / c->shared->n_shards;
 	const double tick = (double)c->tick, second = AU_TICKS_PER_S;
 	double longest = c->shared->config->timers.back_off_s * second;
 
@@ -170,7 +176,9 @@ uint8_t control_back_off(struct au_control *c)
 		c->next_turn = tick + SHORTEST_S * second;
 	if (c->next_turn > tick + longest)
 		c->next_turn = tick + longest / 2;
-	c->next_turn += second * SURPLUS_BACK / (c->rate > 1 ? c->rate : FIRST_RATE);
+	c->next_turn += second * SURPLUS_BACK / rate;
+	if (!c->sharing_out)
+		c->quick_looks = QUICK_LOOKS;
 	return wire_timer2_encode((uint32_t)((c->next_turn - tick) / second));
 }
 
@@ -181,7 +189,7 @@ bool control_overload_init(struct au_control *c)
 		return false;
 	for (unsigned int i = 0; i < c->shared->n_ans; i++)
 		c->overload[i].keep = 1;
-	c->overload_tick = c->tick;
+	c->overload_tsc = c->tsc;
 	c->overload_next = c->shared->n_ans;
 	return true;
 }

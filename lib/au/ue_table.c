@@ -470,3 +470,8 @@ unsigned int ue_table_room(const struct ue_table *t)
 
 	return RTE_MIN(left, ue_table_count(t, UE_FREE));
 }
+
+bool ue_table_is_crowded(const struct ue_table *t)
+{
+	return ue_table_count(t, UE_AUTHENTICATION) > t->max_half_open - t->max_half_open / 4;
+}

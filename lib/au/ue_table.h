@@ -198,5 +198,7 @@ void ue_table_prefetch_rand(const struct ue_table *t, const uint8_t rand_ue[16],
 unsigned int ue_table_count(const struct ue_table *t, enum ue_state state);
 /* Contexts that a new attach could take: bounded by free slots and by max_half_open. */
 unsigned int ue_table_room(const struct ue_table *t);
+/* More than three quarters of the half-open contexts that there may be are there. */
+bool ue_table_is_crowded(const struct ue_table *t);
 
 #endif

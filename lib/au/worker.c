@@ -135,14 +135,15 @@ static void refuse(struct au_worker *w, const struct worker_record *r, struct au
 	job_to_control(w, job);
 }
 
-/* An ATTACH REQUEST that comes at a bad time. Its answer must not cost the jobs that others need:
- * in the last resort it gets none, and comes again. */
-static void refuse_busy(struct au_worker *w, const struct worker_record *r)
+/* An ATTACH REQUEST that was not let in. Its answer must not cost the jobs that others need: in the
+ * last resort it gets none, and comes again. */
+static void refuse_at_the_door(struct au_worker *w, const struct worker_record *r,
+			       enum wire_cause cause)
 {
 	if (jobs_free(w) > w->shared->jobs_reserve / 2)
-		refuse(w, r, NULL, WIRE_NAS_ATTACH_REQUEST, WIRE_CAUSE_CONGESTION);
+		refuse(w, r, NULL, WIRE_NAS_ATTACH_REQUEST, cause);
 	else
-		count_cause(w, WIRE_CAUSE_CONGESTION);
+		count_cause(w, cause);
 }
 
 /* Where a message is remembered while its answer is being made; in the cache by the time that
@@ -289,10 +290,21 @@ static int choose_cross(const struct au_worker *w, const struct wire_message *m,
 	return pki_trust_cross_default(pki, curve);
 }
 
+/* What is known of an ATTACH REQUEST before it asks for its turn. */
+struct attach_request {
+	struct pki_cert cert;	      /* Cert_eUICC, where it lies in the packet */
+	const struct pki_issuer *eum; /* that issued it; NULL: not known */
+	unsigned int shard;
+	uint8_t fingerprint[SEC_FINGERPRINT_SIZE];
+	bool rand_seen;
+};
+
 /* Everything in step 2 that is not arithmetic. */
 static enum wire_cause prepare_attach(struct au_worker *w, const struct wire_message *m,
-				      const struct pki_cert *cert, struct au_job *job)
+				      const struct attach_request *q, struct au_job *job)
 {
+	const struct pki_cert *cert = &q->cert;
+	const struct pki_issuer *eum = q->eum;
 	struct span capability = m->ie[WIRE_IE_UE_SECURITY_CAPABILITY];
 	enum wire_cause cause = check_cert_euicc(w, cert);
 	uint8_t nia, nea;
@@ -305,8 +317,6 @@ static enum wire_cause prepare_attach(struct au_worker *w, const struct wire_mes
 		return WIRE_CAUSE_NO_COMMON_ALGORITHM;
 
 	/* With a known issuer a stranger's certificate is found out by the first, cheap check. */
-	const struct pki_issuer *eum = pki_trust_find_eum(w->trust->pki, cert->aki, cert->issuer);
-
 	if (eum) {
 		cause = check_issued(w, cert, &eum->cert);
 		if (cause != WIRE_CAUSE_NONE)
@@ -365,71 +375,77 @@ static void begin_admission(struct au_worker *w)
 			   pace / (shared->n_crypto * shared->n_crypto));
 }
 
-/* A request that was let in before: it is repeated because its answer was lost, and gets it again,
- * however busy we are. */
-static bool is_known(const struct au_worker *w, const struct wire_message *m)
+/* Reads Cert_eUICC, and whether RAND_UE was seen before: replays and retransmissions are told
+ * before anything dear. */
+static enum wire_cause look_at_request(struct au_worker *w, const struct wire_message *m,
+				       struct attach_request *q)
 {
-	const uint8_t *rand_ue = m->ie[WIRE_IE_RAND_UE].p;
-	struct pki_cert cert;
-
-	if (pki_cert_parse(&cert, m->ie[WIRE_IE_CERT_EUICC]) != PKI_OK || !cert.has_eid)
-		return false;
-	return ue_table_rand_seen(w->shared->tables[shard_of_eid(w, cert.eid)], rand_ue, cert.eid,
-				  w->tick);
-}
-
-static void on_attach_request(struct au_worker *w, const struct worker_record *r,
-			      const struct wire_message *m)
-{
-	const uint8_t type = WIRE_NAS_ATTACH_REQUEST;
-	struct pki_cert cert;
-
-	count(w, AU_COUNT_ATTACH_REQUESTS);
-	if (atomic_load_explicit(&w->shared->mode, memory_order_relaxed) != AU_RUNNING) {
-		refuse(w, r, NULL, type, WIRE_CAUSE_SHUTTING_DOWN);
-		return;
-	}
-	bool room = jobs_free(w) > w->shared->jobs_reserve;
-	bool late = !au_admission_ask(&w->admission, r->an, room) && !is_known(w, m);
-	struct au_job *job = late ? NULL : job_take(w, r, !room);
-
-	if (!job) {
-		refuse_busy(w, r);
-		return;
-	}
-	memcpy(job->rand_ue, m->ie[WIRE_IE_RAND_UE].p, sizeof(job->rand_ue));
-
-	uint64_t tag;
-	struct in_flight *f = in_flight_find(w, load_be64(job->rand_ue),
-					     (uint64_t)r->an << 32 | job->an_ue_id, &tag);
 	/* Read where it lies, in the packet: a copy would still be on its way to the cache. */
 	struct span der = m->ie[WIRE_IE_CERT_EUICC];
-	enum wire_cause cause = cause_of(pki_cert_parse(&cert, der));
+	const uint8_t *rand_ue = m->ie[WIRE_IE_RAND_UE].p;
+	enum wire_cause cause = cause_of(pki_cert_parse(&q->cert, der));
 
-	if (cause == WIRE_CAUSE_NONE && !cert.has_eid)
+	if (cause == WIRE_CAUSE_NONE && !q->cert.has_eid)
 		cause = WIRE_CAUSE_CERT_EID;
-	if (cause != WIRE_CAUSE_NONE) {
-		refuse(w, r, job, type, cause);
-		return;
-	}
-	memcpy(job->eid, cert.eid, sizeof(job->eid));
-	job->shard = (uint8_t)shard_of_eid(w, cert.eid);
+	if (cause != WIRE_CAUSE_NONE)
+		return cause;
+	q->shard = shard_of_eid(w, q->cert.eid);
 
-	/* Replays and retransmissions are told before anything dear. */
-	const struct ue_table *table = w->shared->tables[job->shard];
+	const struct ue_table *table = w->shared->tables[q->shard];
 
-	ue_table_prefetch_rand(table, job->rand_ue, job->eid);
-	sec_fingerprint(w->sec, w->shared->fingerprint_key, der, job->fingerprint);
-	if (ue_table_rand_seen(table, job->rand_ue, job->eid, w->tick)) {
-		job->kind = AU_JOB_RETRY;
-		job_to_control(w, job);
+	ue_table_prefetch_rand(table, rand_ue, q->cert.eid);
+	q->eum = pki_trust_find_eum(w->trust->pki, q->cert.aki, q->cert.issuer);
+	sec_fingerprint(w->sec, w->shared->fingerprint_key, der, q->fingerprint);
+	q->rand_seen = ue_table_rand_seen(table, rand_ue, q->cert.eid, w->tick);
+	return WIRE_CAUSE_NONE;
+}
+
+/* Its RAND_UE is remembered, so that it takes no turn: a request is repeated because its answer was
+ * lost, and gets it again however busy we are. Control tells that from a replay. */
+static void repeat(struct au_worker *w, const struct worker_record *r, const struct wire_message *m,
+		   const struct attach_request *q)
+{
+	struct au_job *job = job_take(w, r, true);
+
+	if (!job)
 		return;
-	}
-	if (ue_table_room(table) == 0) {
+	memcpy(job->rand_ue, m->ie[WIRE_IE_RAND_UE].p, sizeof(job->rand_ue));
+	memcpy(job->eid, q->cert.eid, sizeof(job->eid));
+	job->shard = (uint8_t)q->shard;
+	job->kind = AU_JOB_RETRY;
+	job_to_control(w, job);
+}
+
+/* Whether the request gets a turn at the crypto stages. */
+static bool ask(struct au_worker *w, const struct worker_record *r, const struct attach_request *q)
+{
+	bool room = jobs_free(w) > w->shared->jobs_reserve;
+
+	if (!q->eum)
+		return au_admission_ask_stranger(&w->admission, room);
+	return au_admission_ask(&w->admission, r->an, room);
+}
+
+static void let_in(struct au_worker *w, const struct worker_record *r, const struct wire_message *m,
+		   const struct attach_request *q, struct au_job *job)
+{
+	const uint8_t type = WIRE_NAS_ATTACH_REQUEST;
+	uint64_t tag;
+
+	memcpy(job->rand_ue, m->ie[WIRE_IE_RAND_UE].p, sizeof(job->rand_ue));
+
+	struct in_flight *f = in_flight_find(w, load_be64(job->rand_ue),
+					     (uint64_t)r->an << 32 | job->an_ue_id, &tag);
+
+	memcpy(job->eid, q->cert.eid, sizeof(job->eid));
+	memcpy(job->fingerprint, q->fingerprint, sizeof(job->fingerprint));
+	job->shard = (uint8_t)q->shard;
+	if (ue_table_room(w->shared->tables[job->shard]) == 0) {
 		refuse(w, r, job, type, WIRE_CAUSE_UE_TABLE_FULL);
 		return;
 	}
-	cause = prepare_attach(w, m, &cert, job);
+	enum wire_cause cause = prepare_attach(w, m, q, job);
+
 	if (cause != WIRE_CAUSE_NONE) {
 		refuse(w, r, job, type, cause);
 		return;
@@ -444,6 +460,34 @@ static void on_attach_request(struct au_worker *w, const struct worker_record *r
 	job->nas_type = type;
 	keep_multiples(w, job);
 	job_to_crypto(w, job);
+}
+
+static void on_attach_request(struct au_worker *w, const struct worker_record *r,
+			      const struct wire_message *m)
+{
+	struct attach_request q;
+
+	count(w, AU_COUNT_ATTACH_REQUESTS);
+	if (atomic_load_explicit(&w->shared->mode, memory_order_relaxed) != AU_RUNNING) {
+		refuse(w, r, NULL, WIRE_NAS_ATTACH_REQUEST, WIRE_CAUSE_SHUTTING_DOWN);
+		return;
+	}
+	enum wire_cause cause = look_at_request(w, m, &q);
+
+	if (cause != WIRE_CAUSE_NONE) {
+		refuse_at_the_door(w, r, cause);
+		return;
+	}
+	if (q.rand_seen) {
+		repeat(w, r, m, &q);
+		return;
+	}
+	struct au_job *job = ask(w, r, &q) ? job_take(w, r, false) : NULL;
+
+	if (job)
+		let_in(w, r, m, &q, job);
+	else
+		refuse_at_the_door(w, r, WIRE_CAUSE_CONGESTION);
 }
 
 /* ---------------------------------------------------------------- step 5 */

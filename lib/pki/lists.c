@@ -3,11 +3,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <openssl/evp.h>
+
 #include "pki/der.h"
 #include "pki/lists.h"
 #include "pki/trust.h"
 
 /* ---------------------------------------------------------------- CRLs (RFC 5280 clause 5) */
+
+enum {
+	ARRIVALS = 32,
+	PIECE = 256 << 10, /* hashed between two rests */
+};
+
+static void no_rest(void)
+{
+}
 
 static uint32_t serial_hash(struct span serial)
 {
@@ -35,14 +46,36 @@ bool crl_contains(const struct crl *c, struct span serial)
 	return false;
 }
 
-static void insert(struct crl *c, const uint8_t *integer, struct span serial)
+/* Entries on their way into the table, whose slots are on their way into the cache. */
+struct arrivals {
+	unsigned int n;
+	struct {
+		uint32_t at, offset;
+	} entries[ARRIVALS];
+};
+
+static void insert(struct crl *c, struct arrivals *a)
+{
+	for (unsigned int i = 0; i < a->n; i++) {
+		uint32_t at = a->entries[i].at;
+
+		while (c->slots[at])
+			at = (at + 1) & c->mask;
+		c->slots[at] = a->entries[i].offset;
+	}
+	c->entries += a->n;
+	a->n = 0;
+}
+
+static void arrive(struct crl *c, struct arrivals *a, const uint8_t *integer, struct span serial)
 {
 	uint32_t at = serial_hash(serial) & c->mask;
 
-	while (c->slots[at])
-		at = (at + 1) & c->mask;
-	c->slots[at] = (uint32_t)(integer - c->der) + 1;
-	c->entries++;
+	__builtin_prefetch(&c->slots[at], 1);
+	a->entries[a->n].at = at;
+	a->entries[a->n++].offset = (uint32_t)(integer - c->der) + 1;
+	if (a->n == ARRIVALS)
+		insert(c, a);
 }
 
 /* RFC 5280 clause 5.2. A list for a part of what its issuer issued (issuingDistributionPoint)
@@ -78,8 +111,9 @@ static bool entry_is_plain(struct span extensions)
 	return true;
 }
 
-static bool walk_revoked(struct crl *c, struct span list)
+static bool walk_revoked(struct crl *c, struct span list, void (*rest)(void))
 {
+	struct arrivals arrivals = {0};
 	uint32_t slots = 64;
 
 	/* The shortest entry takes 20 octets: never more than half full. */
@@ -102,25 +136,46 @@ static bool walk_revoked(struct crl *c, struct span list)
 		    !der_optional(&entry, DER_SEQUENCE, &extensions, &present) || entry.n != 0 ||
 		    !entry_is_plain(extensions))
 			return false;
-		insert(c, integer, serial);
+		arrive(c, &arrivals, integer, serial);
+		if (arrivals.n == 0)
+			rest();
 	}
+	insert(c, &arrivals);
 	return true;
 }
 
-static bool find_signer(struct crl *c, struct span name, struct span tbs, struct span signature,
-			const struct pki_cert *const *issuers, unsigned int n)
+static bool digest_of(struct span tbs, void (*rest)(void), uint8_t digest[CRYPTO_DIGEST_SIZE])
 {
+	EVP_MD_CTX *sha = EVP_MD_CTX_new();
+	bool ok = sha && EVP_DigestInit_ex(sha, EVP_sha256(), NULL) == 1;
+
+	for (size_t at = 0, piece; ok && at < tbs.n; at += piece) {
+		piece = tbs.n - at < PIECE ? tbs.n - at : PIECE;
+		ok = EVP_DigestUpdate(sha, tbs.p + at, piece) == 1;
+		rest();
+	}
+	ok = ok && EVP_DigestFinal_ex(sha, digest, NULL) == 1;
+	EVP_MD_CTX_free(sha);
+	return ok;
+}
+
+static bool find_signer(struct crl *c, struct span name, struct span tbs, struct span encoded,
+			const struct pki_cert *const *issuers, unsigned int n, void (*rest)(void))
+{
+	uint8_t digest[CRYPTO_DIGEST_SIZE], signature[CRYPTO_SIGNATURE_SIZE];
+	bool hashed = false;
+
+	if (!der_signature(encoded, signature))
+		return false;
 	for (unsigned int i = 0; i < n; i++) {
-		struct pki_cert as_cert = {.tbs = tbs};
 		const struct pki_cert *issuer = issuers[i];
 
 		if (!span_equal(issuer->subject, name) ||
 		    !(issuer->key_usage & PKI_USAGE_CRL_SIGN) ||
-		    issuer->ski.n > sizeof(c->issuer_key_id) ||
-		    !der_signature(signature, as_cert.signature))
+		    issuer->ski.n > sizeof(c->issuer_key_id))
 			continue;
-		as_cert.curve = issuer->curve;
-		if (pki_cert_verify(&as_cert, issuer) != PKI_OK)
+		hashed = hashed || digest_of(tbs, rest, digest);
+		if (!hashed || pki_digest_verify(digest, signature, issuer) != PKI_OK)
 			continue;
 		memcpy(c->issuer_key_id, issuer->ski.p, issuer->ski.n);
 		c->issuer_key_id_len = issuer->ski.n;
@@ -140,9 +195,9 @@ static bool is_ecdsa_sha256(struct span *rest)
 }
 
 static const char *parse_crl(struct crl *c, const struct pki_cert *const *issuers,
-			     unsigned int n_issuers, int64_t now)
+			     unsigned int n_issuers, int64_t now, void (*rest)(void))
 {
-	struct span rest = span_make(c->der, c->der_len), list, tbs, whole, v, name, bits, revoked,
+	struct span der = span_make(c->der, c->der_len), list, tbs, whole, v, name, bits, revoked,
 		    extensions;
 	const char *const malformed =
 		"not a v2 CRL with nextUpdate, signed with ecdsa-with-SHA256, in DER or PEM";
@@ -150,7 +205,7 @@ static const char *parse_crl(struct crl *c, const struct pki_cert *const *issuer
 	uint8_t tag;
 	bool present;
 
-	if (!der_expect(&rest, DER_SEQUENCE, &list) || rest.n != 0 ||
+	if (!der_expect(&der, DER_SEQUENCE, &list) || der.n != 0 ||
 	    !der_next(&list, &tag, &tbs, &whole) || tag != DER_SEQUENCE ||
 	    !is_ecdsa_sha256(&list) || !der_expect(&list, DER_BIT_STRING, &bits) || list.n != 0 ||
 	    bits.n < 1 || bits.p[0] != 0)
@@ -167,28 +222,29 @@ static const char *parse_crl(struct crl *c, const struct pki_cert *const *issuer
 		return "its thisUpdate is in the future";
 	if (c->next_update < now)
 		return "its nextUpdate has passed: get the current list";
-	if (!find_signer(c, name, whole, span_make(bits.p + 1, bits.n - 1), issuers, n_issuers))
+	if (!find_signer(c, name, whole, span_make(bits.p + 1, bits.n - 1), issuers, n_issuers,
+			 rest))
 		return crl_no_signer;
-	if (!walk_revoked(c, revoked))
+	if (!walk_revoked(c, revoked, rest))
 		return "an entry is malformed, or of another issuer";
 	return NULL;
 }
 
 struct crl *crl_load(uint8_t *der, size_t n, const struct pki_cert *const *issuers,
-		     unsigned int n_issuers, int64_t now, const char **why)
+		     unsigned int n_issuers, int64_t now, void (*rest)(void), const char **why)
 {
 	struct crl *c = calloc(1, sizeof(*c));
 
 	*why = "out of memory";
-	if (!c) {
-		free(der);
+	if (!c)
 		return NULL;
-	}
 	c->der = der;
 	c->der_len = n;
-	*why = n < UINT32_MAX ? parse_crl(c, issuers, n_issuers, now) : "too large";
+	*why = n < UINT32_MAX ? parse_crl(c, issuers, n_issuers, now, rest ? rest : no_rest)
+			      : "too large";
 	if (!*why)
 		return c;
+	c->der = NULL; /* the caller's */
 	crl_free(c);
 	return NULL;
 }

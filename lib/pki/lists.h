@@ -12,7 +12,7 @@ struct crl {
 	uint8_t issuer_key_id[64];
 	size_t issuer_key_id_len;
 	int64_t next_update;
-	uint8_t *der; /* the list itself: entries point into it */
+	uint8_t *der; /* the list itself, its own: entries point into it */
 	size_t der_len;
 	uint32_t mask;	 /* slots - 1 */
 	uint32_t *slots; /* 1 + offset of the serial's INTEGER in der; 0: free */
@@ -22,11 +22,11 @@ struct crl {
 /* *why of a list that none of the issuers has signed: one that is learned later may have. */
 extern const char crl_no_signer[];
 
-/* Takes der over (also on failure). issuers: the certificates one of which must have signed it. A
+/* Takes der over, but for a failure. issuers: the certificates one of which must have signed it. A
  * list that has expired is refused, and so is a delta list, or one with entries of other issuers.
- * NULL: *why is a constant sentence. */
+ * rest: as in struct pki_trust_config. NULL: *why is a constant sentence. */
 struct crl *crl_load(uint8_t *der, size_t n, const struct pki_cert *const *issuers,
-		     unsigned int n_issuers, int64_t now, const char **why);
+		     unsigned int n_issuers, int64_t now, void (*rest)(void), const char **why);
 void crl_free(struct crl *c);
 bool crl_contains(const struct crl *c, struct span serial);
 

@@ -42,6 +42,9 @@ struct pki_trust_config {
 	const char *crypto_backend; /* that keys are prepared for */
 	size_t key_table_octets;    /* what each may take for it (crypto_public_key_load) */
 	int64_t now;
+	/* Called every few hundred microseconds of work on a long list, so that who shares the CPU
+	 * need not wait for the end of it; NULL: nobody does. */
+	void (*rest)(void);
 };
 
 /* Told of every file: accepted or not, and why in words. */
@@ -86,7 +89,13 @@ struct span pki_trust_cross_der(const struct pki_trust *t, int index); /* n = 0 
 /* The first certificate (or CRL) of a file, DER or PEM, as DER to be freed; NULL: cannot be read.
  */
 uint8_t *pki_file_read(const char *path, size_t *n);
+/* The same, with rests (struct pki_trust_config). */
+uint8_t *pki_file_read_with_rests(const char *path, size_t *n, void (*rest)(void));
 /* The issuer's signature in a certificate, checked with lib/crypto at configuration time. */
 enum pki_error pki_cert_verify(const struct pki_cert *cert, const struct pki_cert *issuer);
+/* The same of anything whose digest is known. */
+enum pki_error pki_digest_verify(const uint8_t digest[CRYPTO_DIGEST_SIZE],
+				 const uint8_t signature[CRYPTO_SIGNATURE_SIZE],
+				 const struct pki_cert *issuer);
 
 #endif

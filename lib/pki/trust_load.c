@@ -32,6 +32,12 @@ struct certificates {
 	struct loaded *list;
 };
 
+/* A CRL that waits for its signer; read once, for it may be large. */
+struct list_file {
+	uint8_t *der; /* NULL: not read yet, or taken over */
+	size_t n;
+};
+
 struct loader {
 	const struct pki_trust_config *config;
 	pki_report report;
@@ -39,6 +45,7 @@ struct loader {
 	struct trust_base *base;
 	struct certificates operator_cas, crosses, cis, eums, aus;
 	struct files keys, crls;
+	struct list_file *lists; /* one each of crls */
 	struct owned_issuer **trusted_eums;
 	unsigned int n_trusted_eums;
 };
@@ -404,19 +411,26 @@ static void accept_crls(struct loader *l, bool last)
 
 	if (!b->crls)
 		b->crls = calloc(l->crls.n ? l->crls.n : 1, sizeof(struct crl *));
-	for (unsigned int i = 0; b->crls && i < l->crls.n; i++) {
+	if (!l->lists)
+		l->lists = calloc(l->crls.n ? l->crls.n : 1, sizeof(*l->lists));
+	for (unsigned int i = 0; b->crls && l->lists && i < l->crls.n; i++) {
+		struct list_file *f = &l->lists[i];
 		const char *why = "cannot be read";
 		char text[96];
-		size_t n;
 
 		if (!l->crls.paths[i])
 			continue;
-		uint8_t *der = pki_file_read(l->crls.paths[i], &n);
-		struct crl *c =
-			der ? crl_load(der, n, signers, n_signers, l->config->now, &why) : NULL;
+		if (!f->der)
+			f->der = pki_file_read_with_rests(l->crls.paths[i], &f->n, l->config->rest);
+		struct crl *c = f->der ? crl_load(f->der, f->n, signers, n_signers, l->config->now,
+						  l->config->rest, &why)
+				       : NULL;
 
 		if (!c && why == crl_no_signer && !last)
 			continue;
+		if (!c)
+			free(f->der);
+		f->der = NULL;
 		if (c) {
 			b->crls[b->n_crls++] = c;
 			snprintf(text, sizeof(text), "CRL with %zu entries", c->entries);
@@ -583,6 +597,9 @@ struct pki_trust *pki_trust_load(const struct pki_trust_config *config, pki_repo
 	certificates_free(&l.eums);
 	certificates_free(&l.aus);
 	files_free(&l.keys);
+	for (unsigned int i = 0; l.lists && i < l.crls.n; i++)
+		free(l.lists[i].der);
+	free(l.lists);
 	files_free(&l.crls);
 	trust_base_release(l.base);
 	return t;
