@@ -18,8 +18,9 @@ static bool find_session(struct gate *g, struct gate_packet *p)
 	bool is_open = row && gate_row_read(row, &p->teid, &p->session) == GATE_ROW_OPEN;
 
 	p->row = NULL;
-	if (!is_open || (p->inner.v6 ? p->session.ipv6_prefix != load_be64(destination)
-				     : p->session.ipv4 != load_be32(destination)))
+	if (!is_open || p->session.an_teid == 0 ||
+	    (p->inner.v6 ? p->session.ipv6_prefix != load_be64(destination)
+			 : p->session.ipv4 != load_be32(destination)))
 		return gate_refuse(g, p, GATE_COUNT_NO_SESSION);
 	p->row = row;
 	return true;

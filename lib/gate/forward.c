@@ -70,6 +70,8 @@ bool gate_find_way_to_ue(struct gate *g, const struct gate_session *s, struct ga
 {
 	const struct net_if *nif = &g->shared->nifs[s->nif];
 
+	if (s->an_teid == 0)
+		return false;
 	way->nif = s->nif;
 	way->tunnel = true;
 	way->an_teid = s->an_teid;
@@ -161,11 +163,14 @@ static bool has_turn(struct gate *g, struct gate_packet *p)
 				&g->session_pace, g->tsc);
 }
 
+/* 0: no port leads there. */
 static unsigned int mtu_of(const struct gate *g, const struct gate_packet *p)
 {
+	unsigned int n6 = p->inner.v6 ? g->shared->n6_ipv6 : g->shared->n6_ipv4;
+
 	if (!gate_packet_is_uplink(p))
 		return gate_mtu(&g->shared->nifs[p->session.nif], p->session.an_addr.family);
-	return g->shared->nifs[p->inner.v6 ? g->shared->n6_ipv6 : g->shared->n6_ipv4].mtu;
+	return n6 < g->shared->n_nifs ? g->shared->nifs[n6].mtu : 0;
 }
 
 static bool forward(struct gate *g, struct gate_packet *p)
@@ -178,6 +183,8 @@ static bool forward(struct gate *g, struct gate_packet *p)
 	if (!has_turn(g, p))
 		return gate_refuse(g, p,
 				   uplink ? GATE_COUNT_UPLINK_RATE : GATE_COUNT_DOWNLINK_RATE);
+	if (mtu == 0)
+		return gate_refuse(g, p, GATE_COUNT_NO_NEIGHBOUR);
 	if (ip[p->inner.v6 ? 7 : 8] <= 1) {
 		gate_send_time_exceeded(g, p);
 		return gate_refuse(g, p, GATE_COUNT_TTL);

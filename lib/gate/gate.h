@@ -78,10 +78,10 @@ struct gate_session {
 	uint16_t an;		 /* index of the access node, as find_source gives it */
 	uint8_t nif;		 /* the port towards it */
 	struct net_addr an_addr; /* where G-PDUs go */
-	uint32_t an_teid;
-	uint32_t ipv4;	       /* of the UE, host order; 0: none */
-	uint64_t ipv6_prefix;  /* of the UE's /64, host order; 0: none */
-	uint64_t interface_id; /* that it was given */
+	uint32_t an_teid;	 /* 0: not known yet; nothing is sent to the UE */
+	uint32_t ipv4;		 /* of the UE, host order; 0: none */
+	uint64_t ipv6_prefix;	 /* of the UE's /64, host order; 0: none */
+	uint64_t interface_id;	 /* that it was given */
 };
 
 /* What a session has carried. */
@@ -117,6 +117,8 @@ bool gate_table_open(struct gate_table *t, unsigned int shard, uint32_t slot,
 /* Closes it: not a packet of it passes in any burst that a gate begins afterwards. A closed one is
  * no error. The next TEID of the slot is another. */
 void gate_table_close(struct gate_table *t, unsigned int shard, uint32_t slot);
+/* The slot of the shard's open session with this TEID; false: there is none. */
+bool gate_table_slot(const struct gate_table *t, unsigned int shard, uint32_t teid, uint32_t *slot);
 bool gate_table_usage(const struct gate_table *t, unsigned int shard, uint32_t slot,
 		      struct gate_usage *usage);	  /* false: closed */
 uint64_t gate_table_sessions(const struct gate_table *t); /* open now, of all shards; any thread */

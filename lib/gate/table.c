@@ -288,6 +288,14 @@ void gate_table_close(struct gate_table *t, unsigned int shard, uint32_t slot)
 	count_sessions(t, shard, UINT32_MAX);
 }
 
+bool gate_table_slot(const struct gate_table *t, unsigned int shard, uint32_t teid, uint32_t *slot)
+{
+	uint32_t row = gate_row_of_teid(teid);
+
+	*slot = row - shard * t->config.capacity;
+	return *slot < t->config.capacity && t->rows[row].open && t->rows[row].teid == teid;
+}
+
 bool gate_table_usage(const struct gate_table *t, unsigned int shard, uint32_t slot,
 		      struct gate_usage *usage)
 {

@@ -49,14 +49,6 @@ static inline bool net_is_ours(const struct net_if *nif, const struct net_addr *
 	return a->family == 4 ? net_is_our_ipv4(nif, load_be32(a->a)) : net_is_our_ipv6(nif, a->a);
 }
 
-static inline bool net_is_on_link(const struct net_if *nif, const struct net_addr *a)
-{
-	if (a->family == 4)
-		return net_prefix_has(&nif->ipv4, nif->ipv4_length, a);
-	return (nif->ipv6.family == 6 && a->a[0] == 0xfe && (a->a[1] & 0xc0) == 0x80) ||
-	       net_prefix_has(&nif->ipv6, nif->ipv6_length, a);
-}
-
 /* Whether a packet may go on to this destination, which is not ours: a host's or a router's, beyond
  * this host and this link's own broadcasts. */
 bool net_passes_ipv4(const struct net_if *nif, uint32_t destination);

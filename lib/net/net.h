@@ -79,6 +79,21 @@ struct net_if {
 	bool unmaps;	  /* the driver unmaps its rings under us: see net/interlock.h */
 };
 
+/* Our address of the family; its family is 0 where there is none. */
+static inline const struct net_addr *net_if_address(const struct net_if *nif, uint8_t family)
+{
+	return family == 4 ? &nif->ipv4 : &nif->ipv6;
+}
+
+/* Whether the address needs no gateway: it is of a prefix on the link, or IPv6 link-local. */
+static inline bool net_is_on_link(const struct net_if *nif, const struct net_addr *a)
+{
+	if (a->family == 4)
+		return net_prefix_has(&nif->ipv4, nif->ipv4_length, a);
+	return (nif->ipv6.family == 6 && a->a[0] == 0xfe && (a->a[1] & 0xc0) == 0x80) ||
+	       net_prefix_has(&nif->ipv6, nif->ipv6_length, a);
+}
+
 /* Where a datagram goes, or whence an answer returns. */
 struct net_peer {
 	uint8_t nif; /* index of the port, as the owner numbers them */
