@@ -254,6 +254,7 @@ static void make_config(void)
 
 	memset(range.key, 0x6b, sizeof(range.key));
 	net_addr_parse("192.0.2.100", &range.first);
+	range.n3_first = range.first;
 	f.config = (struct config){
 		.name = "cp-au",
 		.mcc = "001",
@@ -266,6 +267,7 @@ static void make_config(void)
 		.ports = {{.device = "net_ring_au",
 			   .ipv4 = "192.0.2.1/24",
 			   .mtu = MTU,
+			   .serves = CONFIG_SERVES_AN,
 			   .rx_descriptors = 256,
 			   .tx_descriptors = 256}},
 		.udp_port = WIRE_UDP_PORT,
@@ -279,6 +281,8 @@ static void make_config(void)
 			   .t3560_retries = 2,
 			   .t3550_ms = 60000,
 			   .t3550_retries = 2,
+			   .t3522_ms = 60000,
+			   .t3522_retries = 2,
 			   .tan_ms = 60000,
 			   .tan_retries = 2,
 			   .session_ms = 60000,

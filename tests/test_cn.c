@@ -250,6 +250,91 @@ Test(cn, new_context_in_a_slot_ends_the_session_of_the_old_one)
 	cr_expect_eq(ask(&r), CN_OK);
 }
 
+/* ---------------------------------------------------------------- IPv6 */
+
+#define FIRST_PREFIX UINT64_C(0x20010db800010000)
+
+static void setup_both(void)
+{
+	cn = cn_local_create(&(struct cn_local_config){.dnn = "provisioning",
+						       .first_address = FIRST,
+						       .addresses = ADDRESSES,
+						       .first_prefix = FIRST_PREFIX,
+						       .prefixes = 2,
+						       .capacity = CAPACITY});
+	cr_assert_not_null(cn);
+}
+
+TestSuite(cn_ipv6, .init = setup_both, .fini = teardown);
+
+static struct cn_create_session request_type(uint32_t slot, uint8_t type)
+{
+	struct cn_create_session r = request(slot);
+
+	r.pdu_session_type = type;
+	cr_assert_eq(context(slot), CN_OK);
+	return r;
+}
+
+Test(cn_ipv6, both_families_are_granted_together)
+{
+	struct cn_create_session r = request_type(0, CN_PDU_TYPE_IPV4V6);
+
+	cr_assert_eq(ask(&r), CN_OK);
+	cr_expect_eq(r.note, CN_OK);
+	cr_expect_eq(r.pdu_session_type, CN_PDU_TYPE_IPV4V6);
+	cr_expect(r.ipv4 >= FIRST && r.ipv4 < FIRST + ADDRESSES);
+	cr_expect(r.ipv6_prefix - FIRST_PREFIX < 2);
+	cr_expect_neq(r.interface_id, 0);
+}
+
+Test(cn_ipv6, alone_takes_no_ipv4_address)
+{
+	struct cn_create_session r = request_type(0, CN_PDU_TYPE_IPV6);
+
+	cr_assert_eq(ask(&r), CN_OK);
+	cr_expect_eq(r.ipv4, 0);
+	cr_expect_neq(r.ipv6_prefix, 0);
+	cr_expect_eq(cn_local_free_addresses(cn), ADDRESSES);
+	cr_expect_eq(cn_local_free_prefixes(cn), 1);
+	release(0);
+	cr_expect_eq(cn_local_free_prefixes(cn), 2);
+}
+
+Test(cn_ipv6, repeated_request_gets_the_same_prefix_and_identifier)
+{
+	struct cn_create_session a = request_type(0, CN_PDU_TYPE_IPV6), b = request(0);
+
+	b.pdu_session_type = CN_PDU_TYPE_IPV6;
+	cr_assert_eq(ask(&a), CN_OK);
+	cr_assert_eq(ask(&b), CN_OK);
+	cr_expect_eq(a.ipv6_prefix, b.ipv6_prefix);
+	cr_expect_eq(a.interface_id, b.interface_id);
+}
+
+Test(cn_ipv6, exhausted_prefixes_keep_the_ipv4_address_free)
+{
+	for (uint32_t i = 0; i < 2; i++) {
+		struct cn_create_session r = request_type(i, CN_PDU_TYPE_IPV6);
+
+		cr_assert_eq(ask(&r), CN_OK);
+	}
+	struct cn_create_session r = request_type(2, CN_PDU_TYPE_IPV4V6);
+
+	cr_expect_eq(ask(&r), CN_INSUFFICIENT_RESOURCES);
+	cr_expect_eq(cn_local_free_addresses(cn), ADDRESSES);
+}
+
+Test(cn, both_families_where_ipv4_is_what_there_is_get_ipv4_and_a_note)
+{
+	struct cn_create_session r = request_type(0, CN_PDU_TYPE_IPV4V6);
+
+	cr_assert_eq(ask(&r), CN_OK);
+	cr_expect_eq(r.pdu_session_type, CN_PDU_TYPE_IPV4);
+	cr_expect_eq(r.note, CN_IPV4_ONLY);
+	cr_expect_eq(r.ipv6_prefix, 0);
+}
+
 Test(cn, empty_pool_grants_nothing)
 {
 	const struct cn_local_config config = {.dnn = "provisioning", .capacity = 1};

@@ -159,7 +159,7 @@ static void check_memif(struct check *c, const struct config_port *p)
 static void check_interface(struct check *c, const struct config_port *p)
 {
 	char name[64], text[16];
-	unsigned int senders = config_stage_count(c->config, CONFIG_STAGE_CONTROL);
+	unsigned int senders = config_tx_queues(c->config, (unsigned int)(p - c->config->ports));
 	const char *queues_key = is_kind(p, "net_af_packet") ? "qpairs" : "queue_count";
 
 	if (!argument(p->vdev, "iface", name, sizeof(name)))
@@ -171,8 +171,8 @@ static void check_interface(struct check *c, const struct config_port *p)
 		argument(p->vdev, queues_key, text, sizeof(text)) ? strtoul(text, NULL, 10) : 1;
 
 	if (queues < senders)
-		check_fail(c, "raise it in the vdev: each control stage has a transmit queue",
-			   "%s: %s=%lu, and %u control stages send", p->device, queues_key, queues,
+		check_fail(c, "raise it in the vdev: each lcore that sends has a transmit queue",
+			   "%s: %s=%lu, and %u lcores send over it", p->device, queues_key, queues,
 			   senders);
 	if (geteuid() != 0)
 		check_warn(c,

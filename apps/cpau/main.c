@@ -299,6 +299,12 @@ static void print_summary(const struct au *au)
 			printf("%-26s %12llu  %s\n", wire_cause_name(i), (unsigned long long)n,
 			       wire_cause_text(i));
 	}
+	for (unsigned int i = 0; i < GATE_COUNTER_N; i++) {
+		n = au_gate_counter(au, (enum gate_counter)i);
+		if (n > 0)
+			printf("gate: %-20s %12llu  %s\n", gate_counter_name(i),
+			       (unsigned long long)n, gate_counter_text(i));
+	}
 	for (unsigned int i = 0; au_lcore(au, i, &lcore, &busy, &idle); i++)
 		printf("lcore %-20u %11.1f%%  busy\n", lcore,
 		       100.0 * (double)busy / (double)(busy + idle + 1));
@@ -312,13 +318,15 @@ static double seconds(uint64_t cycles)
 /* Counters that are not 0, and where the time went. */
 static void print_json(const struct au *au)
 {
-	json_t *events = json_object(), *causes = json_object(), *net = json_object();
+	json_t *events = json_object(), *causes = json_object(), *net = json_object(),
+	       *gate = json_object();
 	json_t *j =
-		json_pack("{s:s,s:{s:f,s:f,s:f,s:f}}", "backend", au_backend(au), "busy_seconds",
-			  "worker", seconds(au_stage_busy(au, CONFIG_STAGE_WORKER)), "crypto",
-			  seconds(au_stage_busy(au, CONFIG_STAGE_CRYPTO)), "public_key",
+		json_pack("{s:s,s:{s:f,s:f,s:f,s:f,s:f}}", "backend", au_backend(au),
+			  "busy_seconds", "worker", seconds(au_stage_busy(au, CONFIG_STAGE_WORKER)),
+			  "crypto", seconds(au_stage_busy(au, CONFIG_STAGE_CRYPTO)), "public_key",
 			  seconds(au_public_key_cycles(au)), "control",
-			  seconds(au_stage_busy(au, CONFIG_STAGE_CONTROL)));
+			  seconds(au_stage_busy(au, CONFIG_STAGE_CONTROL)), "gate",
+			  seconds(au_stage_busy(au, CONFIG_STAGE_GATE)));
 
 	for (unsigned int i = 0; i < AU_COUNTER_N; i++)
 		if (au_event(au, (enum au_counter)i) > 0)
@@ -335,7 +343,15 @@ static void print_json(const struct au *au)
 			json_object_set_new(
 				net, net_counter_name(i),
 				json_integer((json_int_t)au_net_counter(au, (enum net_counter)i)));
+	for (unsigned int i = 0; i < GATE_COUNTER_N; i++)
+		if (au_gate_counter(au, (enum gate_counter)i) > 0)
+			json_object_set_new(gate, gate_counter_name(i),
+					    json_integer((json_int_t)au_gate_counter(
+						    au, (enum gate_counter)i)));
 	json_object_set_new(j, "net", net);
+	if (json_object_size(gate) > 0)
+		json_object_set(j, "gate", gate);
+	json_decref(gate);
 	json_object_set_new(j, "events", events);
 	json_object_set_new(j, "causes", causes);
 	json_dumpf(j, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);

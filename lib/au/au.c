@@ -138,9 +138,7 @@ static void learn(struct au *au)
 
 /* ---------------------------------------------------------------- making */
 
-static bool fail(struct au *au, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static bool fail(struct au *au, const char *format, ...)
+bool au_fail(struct au *au, const char *format, ...)
 {
 	va_list args;
 
@@ -158,7 +156,7 @@ static bool make_ans(struct au *au)
 	struct sec *sec = sec_create(&why);
 
 	if (!sec)
-		return fail(au, "%s", why);
+		return au_fail(au, "%s", why);
 	for (unsigned int i = 0; i < config->n_ans; i++)
 		s->n_ans += config->ans[i].count;
 	s->ans = calloc(s->n_ans, sizeof(*s->ans));
@@ -166,6 +164,7 @@ static bool make_ans(struct au *au)
 	for (unsigned int i = 0, at = 0; s->ans && s->an_ready && i < config->n_ans; i++)
 		for (unsigned int j = 0; j < config->ans[i].count; j++, at++) {
 			net_addr_add(&config->ans[i].first, j, &s->ans[at].address);
+			net_addr_add(&config->ans[i].n3_first, j, &s->ans[at].n3_address);
 			snprintf(s->ans[at].name, sizeof(s->ans[at].name), "%s-%u",
 				 config->ans[i].name, j + 1);
 			s->ans[at].key = sec_an_key_create(sec, config->ans[i].key);
@@ -173,71 +172,9 @@ static bool make_ans(struct au *au)
 	s->fingerprint_key = sec_fingerprint_key_create(sec);
 	sec_destroy(sec);
 	if (!s->fingerprint_key)
-		return fail(au, "no memory or no entropy for the fingerprints' key");
+		return au_fail(au, "no memory or no entropy for the fingerprints' key");
 	s->an_index = s->ans ? au_an_index_create(s->ans, s->n_ans) : NULL;
-	return s->an_index && s->an_ready ? true : fail(au, "no memory for the access nodes");
-}
-
-static bool make_port(struct au *au, unsigned int i)
-{
-	const struct config_port *p = &au->shared.config->ports[i];
-	struct net_if *nif = &au->shared.nifs[i];
-	struct rte_eth_dev_info info;
-	struct net_port_config port = {
-		.device = p->device,
-		.rx_queues = p->rx_queues ? p->rx_queues : au->n_workers,
-		.tx_queues = au->n_controls,
-		.rx_descriptors = p->rx_descriptors,
-		.tx_descriptors = p->tx_descriptors,
-		.mtu = p->mtu,
-		.promiscuous = p->promiscuous,
-		.mbufs = au->shared.config->mbufs,
-	};
-	unsigned int length;
-	uint16_t id;
-	int code;
-
-	nif->vlan = (uint16_t)p->vlan;
-	nif->udp_port = (uint16_t)au->shared.config->udp_port;
-	nif->addresses = 1;
-	if (p->ipv4)
-		net_prefix_parse(p->ipv4, &nif->ipv4, &length);
-	if (p->ipv6)
-		net_prefix_parse(p->ipv6, &nif->ipv6, &length);
-	/* Virtual devices have few queues: stages then share one, each port's queues being as many
-	 * as it has, and workers steer in software. */
-	if (rte_eth_dev_get_port_by_name(p->device, &id) == 0 &&
-	    rte_eth_dev_info_get(id, &info) == 0) {
-		port.rx_queues = RTE_MIN(port.rx_queues, info.max_rx_queues);
-		if (port.tx_queues > info.max_tx_queues)
-			return fail(
-				au,
-				"port %s has %u transmit queues and the stages need %u: run fewer "
-				"workers and control stages",
-				p->device, info.max_tx_queues, port.tx_queues);
-	}
-	enum net_port_error e = net_port_start(&port, nif, &au->pools[i], &code);
-
-	if (e != NET_PORT_OK)
-		return fail(au, "port %s: %s (%s)", p->device, net_port_error_text(e),
-			    strerror(-code));
-	au->rx_queues[i] = port.rx_queues;
-	return true;
-}
-
-static bool make_ports(struct au *au)
-{
-	struct au_shared *s = &au->shared;
-
-	s->n_nifs = s->config->n_ports;
-	s->nifs = calloc(s->n_nifs, sizeof(*s->nifs));
-	if (!s->nifs)
-		return fail(au, "no memory for the ports");
-	for (unsigned int i = 0; i < s->n_nifs; i++)
-		if (!make_port(au, i))
-			return false;
-	return net_interlock_create(s->nifs, s->n_nifs, &au->interlock) ||
-	       fail(au, "no memory for the interlock of the ports");
+	return s->an_index && s->an_ready ? true : au_fail(au, "no memory for the access nodes");
 }
 
 static struct rte_ring *make_ring(const char *kind, unsigned int i, unsigned int size,
@@ -287,9 +224,9 @@ static bool make_rings(struct au *au)
 
 	s->jobs = make_pool(au, "cpau_jobs", jobs, sizeof(struct au_job));
 	if (!s->jobs)
-		return fail(au,
-			    "no memory for %u jobs of %zu octets: lower ue.jobs, or give EAL more",
-			    jobs, sizeof(struct au_job));
+		return au_fail(
+			au, "no memory for %u jobs of %zu octets: lower ue.jobs, or give EAL more",
+			jobs, sizeof(struct au_job));
 	s->jobs_reserve = jobs / 4;
 	s->jobs_plenty = s->jobs_reserve + AU_PLENTY_POLLS * NET_BURST * au->n_workers;
 	s->request_rings = calloc(au->n_cryptos, sizeof(struct rte_ring *));
@@ -309,7 +246,7 @@ static bool make_rings(struct au *au)
 	s->learn = make_ring("learn", 0, LEARN_RING, RING_F_SC_DEQ);
 	return ok && s->learn && s->answers
 		       ? true
-		       : fail(au, "no memory for the rings between the stages");
+		       : au_fail(au, "no memory for the rings between the stages");
 }
 
 /* What admission goes by. */
@@ -320,12 +257,12 @@ static bool make_demand(struct au *au)
 	s->paces = aligned_alloc(_Alignof(struct au_pace), au->n_cryptos * sizeof(*s->paces));
 	s->demand = calloc(au->n_workers, sizeof(*s->demand));
 	if (!s->paces || !s->demand)
-		return fail(au, "no memory for admission control");
+		return au_fail(au, "no memory for admission control");
 	for (unsigned int i = 0; i < au->n_cryptos; i++)
 		atomic_init(&s->paces[i].cycles, s->tsc_hz / AU_FIRST_PACE_HZ);
 	for (unsigned int i = 0; i < au->n_workers; i++)
 		if (!(s->demand[i] = calloc(s->n_ans, sizeof(**s->demand))))
-			return fail(au, "no memory for admission control");
+			return au_fail(au, "no memory for admission control");
 	return true;
 }
 
@@ -344,7 +281,7 @@ static bool make_tables(struct au *au)
 			.numa_node = -1,
 		});
 		if (!s->tables[i])
-			return fail(
+			return au_fail(
 				au,
 				"no memory for %u UE contexts of %zu octets: lower ue.max, or give "
 				"EAL more",
@@ -356,27 +293,31 @@ static bool make_tables(struct au *au)
 static struct cn_local *make_cn(struct au *au, unsigned int shard)
 {
 	const struct config *config = au->shared.config;
-	struct net_addr prefix;
-	unsigned int length;
-
-	net_prefix_parse(config->session.pool, &prefix, &length);
-	/* Network and broadcast address are not given out. */
-	uint32_t hosts = (uint32_t)((UINT64_C(1) << (32 - length)) - 2),
-		 share = hosts / au->n_controls;
+	struct au_pools pools = au_pools_of(config);
 
 	return cn_local_create(&(struct cn_local_config){
 		.dnn = config->session.dnn,
-		.first_address = load_be32(prefix.a) + 1 + shard * share,
-		.addresses = RTE_MIN(share, config->ue.max / au->n_controls + 1),
+		.first_address = pools.first_ipv4 + shard * pools.ipv4_share,
+		.addresses = pools.ipv4_share,
+		.first_prefix = pools.first_prefix + shard * pools.prefix_share,
+		.prefixes = pools.prefix_share,
 		.capacity = RTE_MAX(1u, config->ue.max / au->n_controls),
 	});
+}
+
+static bool make_user_plane(struct au *au)
+{
+	if (au->n_gates > 0)
+		au->shared.user_plane = au_user_plane_create(&au->shared, au->why, au->why_size);
+	return au->n_gates == 0 || au->shared.user_plane;
 }
 
 /* Whether each packet must be looked at to find its worker: some port does not spread by itself. */
 static bool must_steer(const struct au *au)
 {
 	for (unsigned int i = 0; i < au->shared.n_nifs; i++)
-		if (au->n_workers > 1 && !au->shared.nifs[i].rss)
+		if (au->n_workers > 1 && !au->shared.nifs[i].rss &&
+		    au->shared.config->ports[i].serves & CONFIG_SERVES_AN)
 			return true;
 	return false;
 }
@@ -385,28 +326,33 @@ static bool make_worker(struct au *au, struct au_lcore *l)
 {
 	unsigned int index = au->made_workers++;
 	bool steer = must_steer(au);
-	struct au_worker *w = au_worker_create(
-		&au->shared,
-		&(struct au_worker_config){.index = index,
-					   .n_workers = au->n_workers,
-					   .numa_node = (int)rte_lcore_to_socket_id(l->lcore),
-					   .steering = steer ? au->steering : NULL});
+	struct au_worker_config config = {.index = index,
+					  .n_workers = au->n_workers,
+					  .numa_node = (int)rte_lcore_to_socket_id(l->lcore),
+					  .steering = steer ? au->steering : NULL};
+
+	if (au->shared.user_plane)
+		config.gates = au_user_plane_rings(au->shared.user_plane, &config.n_gates);
+
+	struct au_worker *w = au_worker_create(&au->shared, &config);
 
 	au->workers[index] = w;
 	if (!w)
-		return fail(au, "no memory for a worker");
+		return au_fail(au, "no memory for a worker");
 	for (unsigned int i = 0; i < au->shared.n_nifs; i++) {
 		/* Queues go round the workers; a worker without one still needs the port's parser
 		 * for what is steered to it. */
 		bool any = false;
 
+		if (!(au->shared.config->ports[i].serves & CONFIG_SERVES_AN))
+			continue;
 		for (unsigned int q = index; q < au->rx_queues[i]; q += au->n_workers, any = true)
 			if (!au_worker_add_queue(w, i, (uint16_t)q, au->pools[i]))
-				return fail(au, "no memory for a worker's queue");
+				return au_fail(au, "no memory for a worker's queue");
 		if (!any && !au_worker_add_queue(w, i, UINT16_MAX, au->pools[i]))
-			return fail(au, "no memory for a worker's queue");
+			return au_fail(au, "no memory for a worker's queue");
 	}
-	l->stages[l->n_stages++] = (struct au_stage){CONFIG_STAGE_WORKER, w};
+	l->stages[l->n_stages++] = (struct au_stage){CONFIG_STAGE_WORKER, w, au_worker_counters(w)};
 	return true;
 }
 
@@ -416,26 +362,21 @@ static bool make_control(struct au *au, struct au_lcore *l)
 	char name[RTE_MEMPOOL_NAMESIZE];
 	const char *why = "no memory for the control stage";
 
-	au->cns[shard] = make_cn(au, shard);
-	snprintf(name, sizeof(name), "cpau_indirect_%u", shard);
-	struct rte_mempool *indirect = rte_pktmbuf_pool_create(
-		name, 1024, 64, 0, 0, (int)rte_lcore_to_socket_id(l->lcore));
+	struct au_control_config config = {.shard = shard,
+					   .numa_node = (int)rte_lcore_to_socket_id(l->lcore),
+					   .tx_pool = au->pools[0],
+					   .cn = &cn_local_ops};
 
-	if (au->cns[shard] && indirect)
-		au->controls[shard] = au_control_create(
-			&au->shared,
-			&(struct au_control_config){.shard = shard,
-						    .numa_node =
-							    (int)rte_lcore_to_socket_id(l->lcore),
-						    .tx_queue = (uint16_t)shard,
-						    .tx_pool = au->pools[0],
-						    .indirect_pool = indirect,
-						    .cn = &cn_local_ops,
-						    .cn_arg = au->cns[shard]},
-			&why);
+	au_ports_tx_queues(au, l, config.tx_queues);
+	au->cns[shard] = config.cn_arg = make_cn(au, shard);
+	snprintf(name, sizeof(name), "cpau_indirect_%u", shard);
+	config.indirect_pool = rte_pktmbuf_pool_create(name, 1024, 64, 0, 0, config.numa_node);
+	if (au->cns[shard] && config.indirect_pool)
+		au->controls[shard] = au_control_create(&au->shared, &config, &why);
 	if (!au->controls[shard])
-		return fail(au, "%s", why);
-	l->stages[l->n_stages++] = (struct au_stage){CONFIG_STAGE_CONTROL, au->controls[shard]};
+		return au_fail(au, "%s", why);
+	l->stages[l->n_stages++] = (struct au_stage){CONFIG_STAGE_CONTROL, au->controls[shard],
+						     au_control_counters(au->controls[shard])};
 	return true;
 }
 
@@ -447,8 +388,34 @@ static bool make_crypto(struct au *au, struct au_lcore *l)
 	au->cryptos[index] =
 		au_crypto_create(&au->shared, index, (int)rte_lcore_to_socket_id(l->lcore), &why);
 	if (!au->cryptos[index])
-		return fail(au, "crypto-backend: %s", why);
-	l->stages[l->n_stages++] = (struct au_stage){CONFIG_STAGE_CRYPTO, au->cryptos[index]};
+		return au_fail(au, "crypto-backend: %s", why);
+	l->stages[l->n_stages++] = (struct au_stage){CONFIG_STAGE_CRYPTO, au->cryptos[index],
+						     au_crypto_counters(au->cryptos[index])};
+	return true;
+}
+
+/* Ports that workers read hand it their frames; the queues of the others go round the gates. */
+static bool make_gate(struct au *au, struct au_lcore *l)
+{
+	unsigned int index = au->made_gates++;
+	uint16_t queues[CONFIG_PORTS_MAX];
+
+	au_ports_tx_queues(au, l, queues);
+
+	struct gate *g =
+		au_user_plane_add_gate(au->shared.user_plane, (int)rte_lcore_to_socket_id(l->lcore),
+				       queues, au->pools[au->shared.n_nifs - 1]);
+
+	if (!g)
+		return au_fail(au, "no memory for a gate");
+	for (unsigned int i = 0; i < au->shared.n_nifs; i++)
+		for (unsigned int q = index;
+		     !(au->shared.config->ports[i].serves & CONFIG_SERVES_AN) &&
+		     q < au->rx_queues[i];
+		     q += au->n_gates)
+			if (!gate_add_queue(g, i, (uint16_t)q, au->pools[i]))
+				return au_fail(au, "no memory for a gate's queue");
+	l->stages[l->n_stages++] = (struct au_stage){CONFIG_STAGE_GATE, g, &l->gate_counters};
 	return true;
 }
 
@@ -456,7 +423,7 @@ static bool make_crypto(struct au *au, struct au_lcore *l)
 static bool make_stages(struct au *au)
 {
 	static bool (*const make[])(struct au *, struct au_lcore *) = {make_worker, make_crypto,
-								       make_control};
+								       make_control, make_gate};
 	const struct config *config = au->shared.config;
 
 	for (unsigned int i = 0; i < config->n_lcores; i++) {
@@ -465,7 +432,7 @@ static bool make_stages(struct au *au)
 		l->au = au;
 		l->lcore = config->lcores[i].lcore;
 		if (!rte_lcore_is_enabled(l->lcore))
-			return fail(
+			return au_fail(
 				au,
 				"lcore %u is not among EAL's: add it to -l or --lcores in `eal`",
 				l->lcore);
@@ -487,10 +454,10 @@ static bool make_multiples(struct au *au)
 		return true;
 	s->multiples = make_pool(au, "cpau_multiples", n, sizeof(struct crypto_multiples));
 	return s->multiples ||
-	       fail(au,
-		    "no memory for %u keys' multiples of %zu octets: lower ue.key-multiples, or "
-		    "give EAL more",
-		    n, sizeof(struct crypto_multiples));
+	       au_fail(au,
+		       "no memory for %u keys' multiples of %zu octets: lower ue.key-multiples, or "
+		       "give EAL more",
+		       n, sizeof(struct crypto_multiples));
 }
 
 static bool make_all(struct au *au, struct pki_trust *trust)
@@ -501,6 +468,7 @@ static bool make_all(struct au *au, struct pki_trust *trust)
 	au->n_workers = s->n_workers = config_stage_count(config, CONFIG_STAGE_WORKER);
 	au->n_cryptos = s->n_crypto = config_stage_count(config, CONFIG_STAGE_CRYPTO);
 	au->n_controls = s->n_shards = config_stage_count(config, CONFIG_STAGE_CONTROL);
+	au->n_gates = config_stage_count(config, CONFIG_STAGE_GATE);
 	s->tsc_hz = rte_get_tsc_hz();
 	s->tsc_per_tick = s->tsc_hz / AU_TICKS_PER_S;
 	snprintf(s->realm, sizeof(s->realm), "rsp.5gc.mnc%s%s.mcc%s.3gppnetwork.org",
@@ -508,11 +476,11 @@ static bool make_all(struct au *au, struct pki_trust *trust)
 	snprintf(s->serving_network, sizeof(s->serving_network), "5G:mnc%s%s.mcc%s.3gppnetwork.org",
 		 strlen(config->mnc) == 2 ? "0" : "", config->mnc, config->mcc);
 	if (!make_ans(au) || !make_rings(au) || !make_demand(au) || !make_tables(au) ||
-	    !make_ports(au) || !make_stages(au) || !make_multiples(au)) {
+	    !au_ports_make(au) || !make_user_plane(au) || !make_stages(au) || !make_multiples(au)) {
 		pki_trust_free(trust);
 		return false;
 	}
-	return au_reload(au, trust) ? true : fail(au, "no memory for the trust snapshot");
+	return au_reload(au, trust) ? true : au_fail(au, "no memory for the trust snapshot");
 }
 
 struct au *au_create(const struct config *config, struct pki_trust *trust, char *why,
@@ -541,6 +509,7 @@ void au_destroy(struct au *au)
 		au_control_destroy(au->controls[i]);
 		cn_local_destroy(au->cns[i]);
 	}
+	au_user_plane_destroy(au->shared.user_plane);
 	for (unsigned int i = 0; i < au->made_cryptos; i++)
 		au_crypto_destroy(au->cryptos[i]);
 	for (unsigned int i = 0; i < au->made_workers; i++)
@@ -570,8 +539,24 @@ void au_destroy(struct au *au)
 
 /* ---------------------------------------------------------------- running */
 
-/* *more: a worker of this turn took as much as it can at a time, so that there may be more. */
-static unsigned int poll_stage(const struct au_stage *s, bool *more)
+/* A gate may take as much of a turn as the other stages of its lcore have taken, in bursts: so
+ * traffic and attaches each get half of a core that has too little for both. */
+static unsigned int poll_gate(struct au_lcore *l, struct gate *gate, uint64_t others)
+{
+	unsigned int n, done = 0;
+
+	do {
+		n = gate_poll(gate);
+		done += n;
+	} while (n >= NET_BURST && rte_rdtsc() - l->last < others);
+	l->hurried = n >= NET_BURST;
+	return done;
+}
+
+/* *more: a worker of this turn took as much as it can at a time, so that there may be more. begin:
+ * of the turn. */
+static unsigned int poll_stage(struct au_lcore *l, const struct au_stage *s, uint64_t begin,
+			       bool *more)
 {
 	unsigned int done;
 
@@ -581,21 +566,12 @@ static unsigned int poll_stage(const struct au_stage *s, bool *more)
 		*more |= done >= NET_BURST;
 		return done;
 	case CONFIG_STAGE_CRYPTO:
+		au_crypto_hurry(s->context, l->hurried);
 		return au_crypto_poll(s->context, *more);
+	case CONFIG_STAGE_GATE:
+		return poll_gate(l, s->context, l->last - begin);
 	default:
 		return au_control_poll(s->context);
-	}
-}
-
-struct au_counters *au_stage_counters(const struct au_stage *s)
-{
-	switch (s->kind) {
-	case CONFIG_STAGE_WORKER:
-		return au_worker_counters(s->context);
-	case CONFIG_STAGE_CRYPTO:
-		return au_crypto_counters(s->context);
-	default:
-		return au_control_counters(s->context);
 	}
 }
 
@@ -611,11 +587,11 @@ static bool poll_lcore(struct au_lcore *l)
 		return false;
 	}
 	for (unsigned int i = 0; i < l->n_stages; i++) {
-		unsigned int done = poll_stage(&l->stages[i], &more);
+		unsigned int done = poll_stage(l, &l->stages[i], begin, &more);
 		uint64_t now = rte_rdtsc();
 
 		if (done > 0) {
-			au_count(&au_stage_counters(&l->stages[i])->busy, now - l->last);
+			au_count(&l->stages[i].counters->busy, now - l->last);
 			busy += now - l->last;
 		}
 		l->last = now;
@@ -661,6 +637,8 @@ bool au_poll(struct au *au)
 		au->next_housekeeping = now + au->shared.tsc_hz / HOUSEKEEPING_HZ;
 		learn(au);
 		collect_snapshots(au);
+		if (au->shared.user_plane)
+			au_user_plane_housekeep(au->shared.user_plane);
 	}
 	return found;
 }

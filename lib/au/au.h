@@ -9,6 +9,7 @@
 
 #include "au/counters.h"
 #include "config/config.h"
+#include "gate/gate.h"
 #include "net/net.h"
 #include "pki/trust.h"
 #include "au/ue_table.h"
@@ -40,6 +41,9 @@ void au_destroy(struct au *au);
 uint64_t au_event(const struct au *au, enum au_counter counter);
 uint64_t au_cause(const struct au *au, enum wire_cause cause);
 uint64_t au_net_counter(const struct au *au, enum net_counter counter);
+/* Of the user plane; 0 where no gate is configured. */
+uint64_t au_gate_counter(const struct au *au, enum gate_counter counter);
+uint64_t au_sessions(const struct au *au); /* that are open */
 unsigned int au_ues(const struct au *au, enum ue_state state);
 const char *au_backend(const struct au *au);
 const char *au_backend_reason(const struct au *au);

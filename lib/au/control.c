@@ -180,7 +180,7 @@ void control_abort(struct au_control *c, struct ue *ue, enum wire_cause cause)
 static void drop(struct au_control *c, struct ue *ue, enum wire_cause cause)
 {
 	control_count_cause(c, cause);
-	if (ue->state == UE_ATTACHED)
+	if (ue->state >= UE_ATTACHED)
 		control_count(c, AU_COUNT_RELEASED);
 	send_release_command(c, ue, cause);
 	release(c, ue);
@@ -471,9 +471,16 @@ static void on_attach_complete(struct au_control *c, struct ue *ue)
 	control_enter(c, ue, UE_REGISTERED, c->shared->config->timers.session_ms);
 }
 
-static void on_session_setup_response(struct au_control *c, struct ue *ue)
+static void on_session_setup_response(struct au_control *c, struct ue *ue,
+				      const struct wire_message *m)
 {
-	control_enter(c, ue, UE_ATTACHED, c->shared->config->timers.attached_s * 1000);
+	enum wire_cause cause = control_session_open(c, ue, m);
+
+	if (cause != WIRE_CAUSE_NONE) {
+		control_abort(c, ue, cause);
+		return;
+	}
+	control_enter(c, ue, UE_ATTACHED, control_session_first_look(c, ue));
 	control_count(c, AU_COUNT_ATTACHED);
 }
 
@@ -536,7 +543,7 @@ static void on_secured_nas(struct au_control *c, struct ue *ue, const struct wir
 		break;
 	case WIRE_NAS_UL_NAS_TRANSPORT:
 		/* In UE_ACCEPT: ATTACH COMPLETE was lost or overtaken; this says as much. */
-		if (ue->state >= UE_ACCEPT) {
+		if (ue->state >= UE_ACCEPT && ue->state <= UE_ATTACHED) {
 			control_session_request(c, ue, m);
 			return;
 		}
@@ -544,6 +551,12 @@ static void on_secured_nas(struct au_control *c, struct ue *ue, const struct wir
 	case WIRE_NAS_DETACH_REQUEST:
 		if (ue->state >= UE_ACCEPT) {
 			on_detach(c, ue);
+			return;
+		}
+		break;
+	case WIRE_NAS_DETACH_ACCEPT:
+		if (ue->state == UE_DETACHING) {
+			drop(c, ue, (enum wire_cause)ue->secured.end_cause);
 			return;
 		}
 		break;
@@ -669,7 +682,7 @@ static void on_record(struct au_control *c, const struct au_job *job)
 		return;
 	case WIRE_SESSION_SETUP_RESPONSE:
 		if (ue->state == UE_AN_SESSION)
-			on_session_setup_response(c, ue);
+			on_session_setup_response(c, ue, &m);
 		else
 			control_count(c, AU_COUNT_LATE);
 		return;
@@ -705,9 +718,25 @@ static void retransmit(struct au_control *c, struct ue *ue)
 	case UE_ACCEPT:
 		send_attach_accept(c, ue);
 		return;
+	case UE_DETACHING:
+		control_session_send_detach(c, ue);
+		return;
 	default:
 		control_session_retransmit(c, ue);
 	}
+}
+
+/* Its time may be over. */
+static void on_attached_timer(struct au_control *c, struct ue *ue)
+{
+	if (!c->shared->user_plane) {
+		drop(c, ue, WIRE_CAUSE_TIMEOUT);
+		return;
+	}
+	enum wire_cause cause = control_session_look(c, ue);
+
+	if (cause != WIRE_CAUSE_NONE)
+		control_session_end(c, ue, cause);
 }
 
 static void on_timer(struct au_control *c, struct ue *ue)
@@ -732,11 +761,19 @@ static void on_timer(struct au_control *c, struct ue *ue)
 	case UE_REGISTERED: /* it never asked for its session */
 		retries = 0;
 		break;
-	case UE_ATTACHED: /* its time to download is over */
-		drop(c, ue, WIRE_CAUSE_TIMEOUT);
+	case UE_ATTACHED:
+		on_attached_timer(c, ue);
 		return;
+	case UE_DETACHING:
+		ms = config->timers.t3522_ms;
+		retries = config->timers.t3522_retries;
+		break;
 	default:
 		break;
+	}
+	if (ue->retries >= retries && ue->state == UE_DETACHING) { /* it is gone */
+		drop(c, ue, (enum wire_cause)ue->secured.end_cause);
+		return;
 	}
 	if (ue->retries >= retries) {
 		control_abort(c, ue, WIRE_CAUSE_TIMEOUT);
@@ -816,7 +853,7 @@ static unsigned int refuse_remaining(struct au_control *c)
 	unsigned int n = 0;
 
 	while (n < AU_BURST && (ue = ue_table_next(c->table, &c->stop_cursor)) != NULL) {
-		if (ue->state != UE_ATTACHED) {
+		if (ue->state < UE_ATTACHED) {
 			control_abort(c, ue, WIRE_CAUSE_SHUTTING_DOWN);
 			n++;
 		}
@@ -887,6 +924,8 @@ unsigned int au_control_poll(struct au_control *c)
 	if (c->shard == 0)
 		done += send_answers(c);
 	control_overload_poll(c);
+	if (c->shared->user_plane)
+		control_session_events(c);
 	if (atomic_load_explicit(&c->shared->mode, memory_order_relaxed) == AU_STOPPING)
 		done += refuse_remaining(c);
 	au_out_flush(c->out);

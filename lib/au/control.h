@@ -35,6 +35,7 @@ struct au_control {
 	uint8_t ambr[6];
 	uint8_t epco[512];
 	size_t epco_len;
+	uint8_t *epco_mtu; /* in epco: of the access node at hand; NULL: there is no gate */
 	uint8_t seal_prefix[4];
 	uint64_t seal_counter;
 	struct net_peer *peers;	     /* one an AN: whence it was last heard */
@@ -77,5 +78,17 @@ void control_session_context(struct au_control *c, const struct ue *ue);
 void control_session_request(struct au_control *c, struct ue *ue, const struct wire_message *m);
 void control_session_retransmit(struct au_control *c, struct ue *ue);
 void control_session_release(struct au_control *c, const struct ue *ue);
+/* The AN's answer: lets the session's packets through. NONE, or why not. */
+enum wire_cause control_session_open(struct au_control *c, struct ue *ue,
+				     const struct wire_message *m);
+/* How long until the session is looked at again, ms. */
+unsigned int control_session_first_look(const struct au_control *c, struct ue *ue);
+/* An attached UE's timer: NONE, and it was armed again, or why the session is over. */
+enum wire_cause control_session_look(struct au_control *c, struct ue *ue);
+/* Ends sessions that their access nodes do not know. */
+void control_session_events(struct au_control *c);
+/* The UE is to detach (T3522), and nothing of its session passes any more. */
+void control_session_end(struct au_control *c, struct ue *ue, enum wire_cause cause);
+void control_session_send_detach(struct au_control *c, struct ue *ue);
 
 #endif

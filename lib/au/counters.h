@@ -16,6 +16,9 @@
 	X(RECORDS, "records", "records read from them")                                          \
 	X(STEERED, "steered", "packets handed to another worker by software steering")           \
 	X(STEER_DROPPED, "steer-dropped", "packets dropped because that worker's ring was full") \
+	X(HANDED_OVER, "handed-over", "packets handed to a gate by a worker")                    \
+	X(HAND_OVER_DROPPED, "hand-over-dropped",                                                \
+	  "packets dropped because that gate's ring was full")                                   \
 	X(ATTACH_REQUESTS, "attach-requests", "ATTACH REQUESTs received")                        \
 	X(AUTH_RESPONSES, "authentication-responses", "AUTHENTICATION RESPONSEs received")       \
 	X(IN_FLIGHT_DUPLICATES, "in-flight-duplicates",                                          \
@@ -33,6 +36,9 @@
 	X(ATTACHED, "attached", "attaches completed (steps 1 to 8)")                             \
 	X(AUTHENTICATED, "authenticated", "UEs authenticated (step 6)")                          \
 	X(RETRANSMISSIONS, "retransmissions", "messages sent again because a timer expired")     \
+	X(SESSIONS_OPENED, "sessions-opened", "PDU sessions that the gate was opened for")       \
+	X(SESSIONS_UNKNOWN, "sessions-unknown",                                                  \
+	  "PDU sessions ended because their access node did not know them")                      \
 	X(RELEASED, "released", "contexts released after attach")                                \
 	X(LATE, "late", "answers that came for a context that had moved on; dropped")            \
 	X(EUMS_LEARNED, "eums-learned", "EUMs handed over to be learned")                        \

@@ -23,12 +23,14 @@ enum {
 	PATIENCE = 8,		/* turns of the lcore, of a burst of packets each */
 	LANES = 8,		/* of the backends that have any */
 	PACE_BURST = 2 * LANES, /* requests from which on a burst is not small */
+	HURRIED_BURST = 4 * LANES,
 };
 
 struct au_crypto {
 	struct au_shared *shared;
 	struct rte_ring *responses, *requests;
 	unsigned int burst;  /* jobs a poll */
+	unsigned int whole;  /* likewise, while nobody is pressed for time */
 	unsigned int waited; /* turns, for a full burst */
 	struct au_pace *pace;
 	uint64_t polled;	 /* when it last looked for jobs, TSC */
@@ -264,6 +266,11 @@ static void pass_on(struct au_crypto *c, struct au_job **jobs, unsigned int n)
 		flush(c, &c->to_control[i]);
 }
 
+void au_crypto_hurry(struct au_crypto *c, bool hurry)
+{
+	c->burst = hurry ? RTE_MIN(c->whole, (unsigned int)HURRIED_BURST) : c->whole;
+}
+
 unsigned int au_crypto_poll(struct au_crypto *c, bool more_coming)
 {
 	struct au_job *jobs[AU_BURST];
@@ -272,8 +279,8 @@ unsigned int au_crypto_poll(struct au_crypto *c, bool more_coming)
 	c->polled = rte_rdtsc();
 	/* The more operations at a time, the cheaper each. But a flood of messages that are no jobs
 	 * must not hold up those that are. */
-	if (more_coming && c->waited < PATIENCE && c->burst == AU_BURST &&
-	    rte_ring_count(c->responses) + rte_ring_count(c->requests) < AU_BURST) {
+	if (more_coming && c->waited < PATIENCE && c->whole == AU_BURST &&
+	    rte_ring_count(c->responses) + rte_ring_count(c->requests) < c->burst) {
 		c->waited++;
 		return 0;
 	}
@@ -311,7 +318,8 @@ struct au_crypto *au_crypto_create(struct au_shared *shared, unsigned int index,
 		rte_free(c);
 		return NULL;
 	}
-	c->burst = crypto_burst_hint(c->backend) > 1 ? AU_BURST : ONE_BY_ONE_BURST;
+	c->whole = crypto_burst_hint(c->backend) > 1 ? AU_BURST : ONE_BY_ONE_BURST;
+	c->burst = c->whole;
 	return c;
 }
 

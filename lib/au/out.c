@@ -42,7 +42,7 @@ struct au_out *au_out_create(struct au_shared *shared, const struct au_control_c
 	o->indirect = config->indirect_pool;
 	for (unsigned int i = 0; i < shared->n_nifs; i++) {
 		o->tx[i].port_id = shared->nifs[i].port_id;
-		o->tx[i].queue = config->tx_queue;
+		o->tx[i].queue = config->tx_queues[i];
 	}
 	return o;
 }

@@ -17,7 +17,7 @@ static uint64_t sum(const struct au *au, unsigned int kinds, size_t offset)
 	for (unsigned int i = 0; i < au->n_lcores; i++)
 		for (unsigned int j = 0; j < au->lcores[i].n_stages; j++) {
 			const struct au_stage *s = &au->lcores[i].stages[j];
-			const uint8_t *counters = (const uint8_t *)au_stage_counters(s);
+			const uint8_t *counters = (const uint8_t *)s->counters;
 
 			if (kinds & (1u << s->kind))
 				total += __atomic_load_n((const uint64_t *)(counters + offset),
@@ -44,7 +44,17 @@ uint64_t au_net_counter(const struct au *au, enum net_counter counter)
 
 	for (unsigned int i = 0; i < au->n_workers; i++)
 		total += au_worker_net_counter(au->workers[i], counter);
-	return total;
+	return total + au_user_plane_net_counter(au->shared.user_plane, counter);
+}
+
+uint64_t au_gate_counter(const struct au *au, enum gate_counter counter)
+{
+	return au_user_plane_counter(au->shared.user_plane, counter);
+}
+
+uint64_t au_sessions(const struct au *au)
+{
+	return au_user_plane_sessions(au->shared.user_plane);
 }
 
 unsigned int au_ues(const struct au *au, enum ue_state state)
@@ -144,6 +154,19 @@ static int on_net(const char *command, const char *parameters, struct rte_tel_da
 	return 0;
 }
 
+static int on_gate(const char *command, const char *parameters, struct rte_tel_data *d)
+{
+	(void)command;
+	(void)parameters;
+	rte_tel_data_start_dict(d);
+	for (unsigned int i = 0; i < GATE_COUNTER_N; i++)
+		add_u64(d, gate_counter_name(i),
+			au_gate_counter(telemetry_au, (enum gate_counter)i));
+	add_u64(d, "sessions", au_sessions(telemetry_au));
+	add_u64(d, "octets-per-session", gate_table_octets_per_session());
+	return 0;
+}
+
 static int on_ues(const char *command, const char *parameters, struct rte_tel_data *d)
 {
 	(void)command;
@@ -213,6 +236,8 @@ void au_telemetry_register(struct au *au)
 	rte_telemetry_register_cmd("/cpau/counters", on_counters, "Events, summed over the stages");
 	rte_telemetry_register_cmd("/cpau/causes", on_causes, "Refusals and drops by cause");
 	rte_telemetry_register_cmd("/cpau/net", on_net, "Packets by what became of them");
+	rte_telemetry_register_cmd("/cpau/gate", on_gate,
+				   "User plane: packets by what became of them, sessions");
 	rte_telemetry_register_cmd("/cpau/ues", on_ues, "UE contexts by state");
 	rte_telemetry_register_cmd("/cpau/overload", on_overload,
 				   "Queue delay, pace, access nodes told to hold back");

@@ -11,9 +11,23 @@ struct au_an_index {
 	int32_t slots[]; /* index of an AN, -1: free */
 };
 
+static bool has_address(const struct au_an *an, const struct net_addr *address)
+{
+	return net_addr_equal(&an->address, address) || net_addr_equal(&an->n3_address, address);
+}
+
+static void insert(struct au_an_index *index, const struct net_addr *address, int32_t an)
+{
+	uint32_t at = net_addr_hash(address) & index->mask;
+
+	while (index->slots[at] >= 0)
+		at = (at + 1) & index->mask;
+	index->slots[at] = an;
+}
+
 struct au_an_index *au_an_index_create(const struct au_an *ans, unsigned int n)
 {
-	uint32_t slots = rte_align32pow2(RTE_MAX(n, 1u) * 4);
+	uint32_t slots = rte_align32pow2(RTE_MAX(n, 1u) * 8);
 	struct au_an_index *index = malloc(sizeof(*index) + slots * sizeof(index->slots[0]));
 
 	if (!index)
@@ -23,11 +37,9 @@ struct au_an_index *au_an_index_create(const struct au_an *ans, unsigned int n)
 	for (uint32_t i = 0; i < slots; i++)
 		index->slots[i] = -1;
 	for (unsigned int i = 0; i < n; i++) {
-		uint32_t at = net_addr_hash(&ans[i].address) & index->mask;
-
-		while (index->slots[at] >= 0)
-			at = (at + 1) & index->mask;
-		index->slots[at] = (int32_t)i;
+		insert(index, &ans[i].address, (int32_t)i);
+		if (!net_addr_equal(&ans[i].address, &ans[i].n3_address))
+			insert(index, &ans[i].n3_address, (int32_t)i);
 	}
 	return index;
 }
@@ -42,7 +54,7 @@ int au_an_find(const struct au_an_index *index, const struct net_addr *address)
 	uint32_t at = net_addr_hash(address) & index->mask;
 
 	while (index->slots[at] >= 0) {
-		if (net_addr_equal(&index->ans[index->slots[at]].address, address))
+		if (has_address(&index->ans[index->slots[at]], address))
 			return index->slots[at];
 		at = (at + 1) & index->mask;
 	}
@@ -66,4 +78,26 @@ bool au_choose_algorithms(const struct config *config, const uint8_t *capability
 	*nia = config->nas.nia[i];
 	*nea = config->nas.nea[j];
 	return true;
+}
+
+struct au_pools au_pools_of(const struct config *config)
+{
+	unsigned int shards = config_stage_count(config, CONFIG_STAGE_CONTROL), length;
+	uint32_t ues = config->ue.max / shards + 1;
+	struct au_pools pools = {0};
+	struct net_addr prefix;
+
+	net_prefix_parse(config->session.pool, &prefix, &length);
+	/* Network and broadcast address are not given out. */
+	pools.first_ipv4 = load_be32(prefix.a) + 1;
+	pools.ipv4_share = RTE_MIN((uint32_t)((UINT64_C(1) << (32 - length)) - 2) / shards, ues);
+	if (!config->session.pool_ipv6)
+		return pools;
+	net_prefix_parse(config->session.pool_ipv6, &prefix, &length);
+	pools.first_prefix = load_be64(prefix.a);
+	pools.prefix_share =
+		length <= 32
+			? ues
+			: (uint32_t)RTE_MIN((UINT64_C(1) << (64 - length)) / shards, (uint64_t)ues);
+	return pools;
 }

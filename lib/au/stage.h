@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * stage: the three boxes of the pipeline. Each is a context, one poll function that handles a burst
+ * stage: the boxes of the pipeline. Each is a context, one poll function that handles a burst
  * and says whether it found work, and a block of counters that it alone writes.
  *
  *	NIC RX -> worker -> crypto -> control -> NIC TX
@@ -46,12 +46,13 @@ struct au_trust {
 
 /* An access node: constant after start, but for what control learns of it. */
 struct au_an {
-	struct net_addr address;
+	struct net_addr address;    /* of its AN link */
+	struct net_addr n3_address; /* of its GTP-U; often the same */
 	char name[65];
 	struct sec_an_key *key; /* read-only: shared by all shards */
 };
 
-/* Finds ANs by address: open addressing, filled at start, read by everybody. */
+/* Finds ANs by either address: open addressing, filled at start, read by everybody. */
 struct au_an_index;
 struct au_an_index *au_an_index_create(const struct au_an *ans, unsigned int n);
 void au_an_index_destroy(struct au_an_index *index);
@@ -62,6 +63,14 @@ int au_an_find(const struct au_an_index *index, const struct net_addr *address);
  */
 bool au_choose_algorithms(const struct config *config, const uint8_t *capability, size_t n,
 			  uint8_t *nia, uint8_t *nea);
+
+/* What each shard may give to UEs: a share of the pools, one after the other. */
+struct au_pools {
+	uint32_t first_ipv4, ipv4_share; /* host order; addresses a shard */
+	uint64_t first_prefix;		 /* host order, a /64 each */
+	uint32_t prefix_share;		 /* 0: no IPv6 */
+};
+struct au_pools au_pools_of(const struct config *config);
 
 /* What a crypto stage says of its speed, on a cache line of its own: TSC cycles between two ATTACH
  * REQUESTs that it takes up while more are waiting, whatever its lcore does in between. As of the
@@ -97,9 +106,10 @@ struct au_shared {
 	unsigned int n_workers;
 	struct rte_ring **control_rings; /* one a shard */
 	unsigned int n_shards;
-	struct ue_table **tables; /* one a shard */
-	struct rte_ring *answers; /* frames of workers (ARP, ND, echo) -> control shard 0 */
-	struct rte_ring *learn;	  /* jobs with an EUM to learn; control -> main */
+	struct ue_table **tables;	  /* one a shard */
+	struct au_user_plane *user_plane; /* NULL: no gate is configured */
+	struct rte_ring *answers;	  /* frames of workers (ARP, ND, echo) -> control shard 0 */
+	struct rte_ring *learn;		  /* jobs with an EUM to learn; control -> main */
 	char serving_network[64];
 	char realm[64];
 	uint64_t tsc_hz;
@@ -141,6 +151,8 @@ struct au_worker_config {
 	unsigned int n_workers;
 	int numa_node;
 	struct rte_ring **steering; /* one a worker, NULL when the ports spread by themselves */
+	struct rte_ring **gates;    /* one a gate: frames for the user plane; NULL: none */
+	unsigned int n_gates;
 };
 
 struct au_worker *au_worker_create(struct au_shared *shared, const struct au_worker_config *config);
@@ -169,6 +181,8 @@ void au_crypto_destroy(struct au_crypto *c);
 /* Returns the number of jobs handled. more_coming: a worker on the same lcore will bring more in
  * its next turn; then jobs wait, for a few turns at most, until they fill a burst. */
 unsigned int au_crypto_poll(struct au_crypto *c, bool more_coming);
+/* Whether others of its lcore are pressed for time: then its bursts are short. */
+void au_crypto_hurry(struct au_crypto *c, bool hurry);
 /* The arithmetic alone: runs the programmes of n jobs (n <= AU_BURST). */
 void au_crypto_run(struct au_crypto *c, struct au_job **jobs, unsigned int n);
 struct au_counters *au_crypto_counters(struct au_crypto *c);
@@ -181,7 +195,7 @@ struct au_control;
 struct au_control_config {
 	unsigned int shard;
 	int numa_node;
-	uint16_t tx_queue;		   /* of every port */
+	uint16_t tx_queues[CONFIG_PORTS_MAX];
 	struct rte_mempool *tx_pool;	   /* mbufs of answers */
 	struct rte_mempool *indirect_pool; /* for IP fragmentation */
 	const struct cn_ops *cn;

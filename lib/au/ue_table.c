@@ -38,8 +38,8 @@ struct ue_table {
 const char *ue_state_name(enum ue_state state)
 {
 	static const char *const names[UE_STATE_N] = {
-		"free",	  "authentication", "security-mode", "an-context",
-		"accept", "registered",	    "an-session",    "attached",
+		"free",	      "authentication", "security-mode", "an-context", "accept",
+		"registered", "an-session",	"attached",	 "detaching",
 	};
 
 	return state < UE_STATE_N ? names[state] : "?";

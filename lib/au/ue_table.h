@@ -29,6 +29,7 @@ enum ue_state {
 	UE_REGISTERED,	   /* ATTACH COMPLETE received, PDU session request awaited */
 	UE_AN_SESSION,	   /* SESSION SETUP REQUEST sent to the AN, RESPONSE awaited (TAN) */
 	UE_ATTACHED,	   /* steps 1 to 8 done */
+	UE_DETACHING,	   /* DETACH REQUEST sent, ACCEPT awaited (T3522) */
 	UE_STATE_N,
 };
 const char *ue_state_name(enum ue_state state);
@@ -81,9 +82,16 @@ struct ue_secured {
 	uint32_t uplink_next;	     /* lowest uplink NAS COUNT still acceptable */
 	uint32_t downlink_next;	     /* next downlink NAS COUNT */
 	uint32_t k_gnb_count;	     /* uplink COUNT that K_gNB is derived with */
-	uint32_t ipv4;		     /* of the PDU session, host order; 0 before */
+	/* The PDU session; all 0 before there is one. */
+	uint32_t ipv4;	       /* host order; 0: none */
+	uint64_t ipv6_prefix;  /* likewise */
+	uint64_t interface_id; /* of its link-local address, where it has a prefix */
+	uint64_t lifetime_end; /* tick */
 	uint8_t pdu_session_id;
+	uint8_t pdu_session_type;
 	uint8_t pti;
+	uint8_t note;	   /* enum cn_cause: why it got less than it asked for; CN_OK: it did not */
+	uint8_t end_cause; /* enum wire_cause, of UE_DETACHING */
 };
 
 struct ue {

@@ -772,6 +772,31 @@ static void handle_packets(struct au_worker *w, struct worker_queue *q, struct r
 	}
 }
 
+/* A port that serves the user plane too: its frames go to the gates. Returns how many are left, at
+ * the front of packets. */
+static unsigned int hand_over(struct au_worker *w, const struct worker_queue *q,
+			      struct rte_mbuf **packets, unsigned int n)
+{
+	unsigned int own = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (!net_is_user_plane(q->nif, packets[i])) {
+			packets[own++] = packets[i];
+			continue;
+		}
+		unsigned int to = net_flow_hash(packets[i]) % w->config.n_gates;
+
+		packets[i]->port = (uint16_t)(q->nif - w->shared->nifs);
+		if (rte_ring_enqueue(w->config.gates[to], packets[i]) == 0) {
+			count(w, AU_COUNT_HANDED_OVER);
+		} else {
+			count(w, AU_COUNT_HAND_OVER_DROPPED);
+			rte_pktmbuf_free(packets[i]);
+		}
+	}
+	return own;
+}
+
 /* Where the ethdev does not spread flows: each packet to the worker of its flow. Returns how many
  * are our own, at the front of packets. */
 static unsigned int steer(struct au_worker *w, struct rte_mbuf **packets, unsigned int n)
@@ -818,6 +843,8 @@ static unsigned int poll_queue(struct au_worker *w, struct worker_queue *q)
 		done += n;
 		if (!full)
 			q->emptied = w->tsc;
+		if (q->user_plane)
+			n = hand_over(w, q, packets, n);
 		if (w->config.steering)
 			n = steer(w, packets, n);
 		if (n > 0)

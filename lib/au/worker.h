@@ -17,6 +17,8 @@ enum {
 
 struct worker_queue {
 	uint16_t port_id, queue;
+	bool user_plane; /* the port serves it too */
+	const struct net_if *nif;
 	struct net_rx *rx;
 	uint64_t emptied; /* TSC: when there was last nothing left in it */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <rte_malloc.h>
 
+#include "au/user_plane.h"
 #include "au/worker.h"
 
 enum {
@@ -50,10 +51,12 @@ bool au_worker_add_queue(struct au_worker *w, unsigned int nif, uint16_t queue,
 
 	if (w->n_queues == WORKER_QUEUES_MAX)
 		return false;
-	q->port_id = w->shared->nifs[nif].port_id;
+	q->nif = &w->shared->nifs[nif];
+	q->port_id = q->nif->port_id;
+	q->user_plane = w->config.n_gates > 0 && (q->nif->gtpu_port != 0 || q->nif->transit);
 	q->queue = queue;
 	q->rx = net_rx_create(&(struct net_rx_config){
-		.nif = &w->shared->nifs[nif],
+		.nif = q->nif,
 		.nif_index = (uint8_t)nif,
 		.pool = pool,
 		.max_fragments = FRAGMENTED_MAX,
@@ -61,6 +64,9 @@ bool au_worker_add_queue(struct au_worker *w, unsigned int nif, uint16_t queue,
 		.numa_node = w->config.numa_node,
 		.find_source = worker_find_source,
 		.arg = w,
+		.neighbours = w->shared->user_plane
+				      ? au_user_plane_neighbours(w->shared->user_plane)
+				      : NULL,
 	});
 	if (q->rx)
 		w->n_queues++;

@@ -4,9 +4,9 @@
  * message interface (struct cn_ops), so that a remote one can take the place of the one in this
  * process.
  *
- * A session is granted on one DNN alone, and its address comes from this instance's share of the
- * pool. An instance belongs to one control shard and one thread; everything is allocated at
- * creation, every request is O(1).
+ * A session is granted on one DNN alone, and its addresses come from this instance's share of the
+ * pools: an IPv4 address, a /64 of IPv6, or one of each. An instance belongs to one control shard
+ * and one thread; everything is allocated at creation, every request is O(1).
  */
 #ifndef CPAU_CN_H
 #define CPAU_CN_H
@@ -21,6 +21,7 @@ enum cn_cause {
 	CN_UNKNOWN_PDU_SESSION_TYPE = 28,
 	CN_INVALID_PDU_SESSION_ID = 43,
 	CN_IPV4_ONLY = 50,
+	CN_IPV6_ONLY = 51,
 	CN_CONTEXT_UNKNOWN = 111, /* protocol error, unspecified: no such UE */
 };
 const char *cn_cause_text(enum cn_cause cause);
@@ -34,14 +35,20 @@ struct cn_create_context {
 	enum cn_cause cause; /* out */
 };
 
-/* Create session: step 8. Asking again for the same session gives the same answer. */
+/* Create session: step 8. Asking again for the same session gives the same answer. Where both
+ * families are asked for and one is configured, that one is granted, and the note says so
+ * (TS 24.501 6.4.1.3). */
 struct cn_create_session {
 	uint32_t slot;
-	uint8_t pdu_session_id; /* 1..15 */
-	uint8_t pdu_session_type;
-	const char *dnn;     /* "" for the default */
-	enum cn_cause cause; /* out */
-	uint32_t ipv4;	     /* out, host order */
+	uint8_t pdu_session_id;	  /* 1..15 */
+	uint8_t pdu_session_type; /* asked for; out: granted */
+	const char *dnn;	  /* "" for the default */
+	/* out */
+	enum cn_cause cause;
+	enum cn_cause note;    /* CN_OK, CN_IPV4_ONLY or CN_IPV6_ONLY */
+	uint32_t ipv4;	       /* host order; 0: none */
+	uint64_t ipv6_prefix;  /* a /64, host order; 0: none */
+	uint64_t interface_id; /* of the UE's link-local address; 0: no IPv6 */
 };
 
 /* Release: the context and its session. Unknown ones are no error. */
@@ -61,7 +68,9 @@ struct cn_ops {
 struct cn_local_config {
 	const char *dnn;
 	uint32_t first_address; /* host order */
-	uint32_t addresses;	/* of this instance's share */
+	uint32_t addresses;	/* of this instance's share; 0: no IPv4 */
+	uint64_t first_prefix;	/* the first /64, host order */
+	uint32_t prefixes;	/* likewise; 0: no IPv6 */
 	uint32_t capacity;	/* contexts */
 };
 
@@ -71,5 +80,6 @@ struct cn_local *cn_local_create(const struct cn_local_config *config);
 void cn_local_destroy(struct cn_local *cn);
 extern const struct cn_ops cn_local_ops; /* arg: struct cn_local */
 uint32_t cn_local_free_addresses(const struct cn_local *cn);
+uint32_t cn_local_free_prefixes(const struct cn_local *cn);
 
 #endif

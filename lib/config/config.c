@@ -226,6 +226,7 @@ void config_free(struct config *c)
 		return;
 	for (unsigned int i = 0; i < c->n_ans; i++)
 		wipe(c->ans[i].key, sizeof(c->ans[i].key));
+	free(c->session.allowed);
 	free(c->file);
 	cyaml_free(&settings, &config_schema, (struct document *)c, 0);
 }
@@ -242,15 +243,49 @@ unsigned int config_stage_count(const struct config *c, enum config_stage stage)
 	return count;
 }
 
+static bool runs(const struct config_lcore *l, enum config_stage stage)
+{
+	for (unsigned int i = 0; i < l->n_stages; i++)
+		if (l->stages[i] == stage)
+			return true;
+	return false;
+}
+
+unsigned int config_rx_queues(const struct config *c, unsigned int port)
+{
+	const struct config_port *p = &c->ports[port];
+	enum config_stage reader =
+		p->serves & CONFIG_SERVES_AN ? CONFIG_STAGE_WORKER : CONFIG_STAGE_GATE;
+
+	return p->rx_queues ? p->rx_queues : config_stage_count(c, reader);
+}
+
+unsigned int config_tx_queue(const struct config *c, unsigned int port, unsigned int n)
+{
+	unsigned int serves = c->ports[port].serves, queue = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		queue += (serves & CONFIG_SERVES_AN && runs(&c->lcores[i], CONFIG_STAGE_CONTROL)) ||
+			 (serves & (CONFIG_SERVES_N3 | CONFIG_SERVES_N6) &&
+			  runs(&c->lcores[i], CONFIG_STAGE_GATE));
+	return queue;
+}
+
+unsigned int config_tx_queues(const struct config *c, unsigned int port)
+{
+	return config_tx_queue(c, port, c->n_lcores);
+}
+
 const char *config_stage_name(enum config_stage stage)
 {
 	static const char *const names[] = {
 		[CONFIG_STAGE_WORKER] = "worker",
 		[CONFIG_STAGE_CRYPTO] = "crypto",
 		[CONFIG_STAGE_CONTROL] = "control",
+		[CONFIG_STAGE_GATE] = "gate",
 	};
 
-	return stage <= CONFIG_STAGE_CONTROL ? names[stage] : "?";
+	return stage < CONFIG_STAGE_KINDS ? names[stage] : "?";
 }
 
 const char *config_eal_value(const struct config *c, const char *argument)

@@ -112,11 +112,27 @@ struct config_timers {
 	unsigned int tan_ms, tan_retries;     /* records that an AN must answer */
 	unsigned int session_ms;	      /* from ATTACH COMPLETE to the session request */
 	unsigned int attached_s;	      /* an attached UE is released after this; 0: never */
+	unsigned int t3522_ms, t3522_retries; /* DETACH REQUEST of ours */
+	unsigned int
+		lifetime_s;  /* a session with a gate is released after this, whatever it does */
+	unsigned int idle_s; /* one that has downloaded and then carries nothing so long is done */
+	unsigned int refresh_s;	     /* of the names of session.allow */
 	unsigned int queue_delay_ms; /* ATTACH REQUESTs that would wait longer are refused */
 	unsigned int back_off_s;     /* T3346 given with a refusal; under overload, the longest */
 	unsigned int replay_s;	     /* how long a RAND_UE is remembered after its run */
 	unsigned int shutdown_ms;    /* how long in-flight attaches may take at SIGTERM */
 };
+
+/* A destination that sessions may reach over TCP. */
+struct config_allow {
+	char name[256]; /* to be resolved; "": the prefix */
+	struct net_addr prefix;
+	unsigned int length;
+	uint16_t port;
+};
+/* "ADDRESS[/LENGTH][:PORT]", "[ADDRESS[/LENGTH]]:PORT" for IPv6, "NAME[:PORT]". False: it is none
+ * of them. */
+bool config_allow_parse(const char *text, struct config_allow *out);
 
 struct config_session {
 	char *dnn;
@@ -129,14 +145,12 @@ struct config_session {
 	char *smdp_address; /* IPv4; allowed on TCP port 443 */
 	/* Further destinations that are allowed, "ADDRESS[/LENGTH]" or "NAME", then ":PORT" where
 	 * it is not 443 ("[ADDRESS/LENGTH]:PORT" for IPv6). Names are resolved at start, and again
-	 * every refresh_s. */
+	 * every timers.refresh. */
 	char **allow;
 	unsigned int n_allow;
+	struct config_allow *allowed; /* filled by config_load: one each */
 	unsigned int ambr_kbps;
 	unsigned int packets_per_s; /* of one session and direction; 0: no limit */
-	unsigned int lifetime_s;    /* after which a session is released, whatever it does */
-	unsigned int idle_s;	/* a session that has downloaded and then is idle so long is done */
-	unsigned int refresh_s; /* of names */
 };
 
 struct config {
@@ -184,7 +198,14 @@ void config_free(struct config *c);
 
 /* How many lcores run the stage, over all lcores. */
 unsigned int config_stage_count(const struct config *c, enum config_stage stage);
-/* "worker", "crypto", "control" */
+/* Queues of the port: its readers' (workers where the AN link is, else gates; as far as nothing
+ * else is said), and one for each lcore that sends over it (control where the AN link is, gates
+ * where N3 or N6 is). */
+unsigned int config_rx_queues(const struct config *c, unsigned int port);
+unsigned int config_tx_queues(const struct config *c, unsigned int port);
+/* The queue with which the n-th configured lcore sends over the port, if it does. */
+unsigned int config_tx_queue(const struct config *c, unsigned int port, unsigned int n);
+/* "worker", "crypto", "control", "gate" */
 const char *config_stage_name(enum config_stage stage);
 /* The value of an EAL argument: of "-m" in ["-m", "512"] or ["-m512"], of "--lcores" in
  * ["--lcores=0@0"] or ["--lcores", "0@0"]; "" when it is there without a value, NULL when it is not

@@ -27,15 +27,19 @@ const char *lines_value(const struct lines *l, const char *path);
 /* ---- schema.c ---- */
 
 /* X(name, key, member, milliseconds in the member's unit, least, most, preset), values in ms */
-#define CONFIG_DURATIONS(X)                                                     \
-	X(t3560, "t3560", timers.t3560_ms, 1, 100, 60000, 6000)                 \
-	X(t3550, "t3550", timers.t3550_ms, 1, 100, 60000, 6000)                 \
-	X(tan, "tan", timers.tan_ms, 1, 100, 60000, 1000)                       \
-	X(session, "session", timers.session_ms, 1, 1000, 3600000, 60000)       \
-	X(attached, "attached", timers.attached_s, 1000, 0, 604800000, 3600000) \
-	X(back_off, "back-off", timers.back_off_s, 1000, 2000, 11160000, 30000) \
-	X(queue_delay, "queue-delay", timers.queue_delay_ms, 1, 1, 1000, 20)    \
-	X(replay, "replay", timers.replay_s, 1000, 1000, 3600000, 120000)       \
+#define CONFIG_DURATIONS(X)                                                       \
+	X(t3560, "t3560", timers.t3560_ms, 1, 100, 60000, 6000)                   \
+	X(t3522, "t3522", timers.t3522_ms, 1, 100, 60000, 6000)                   \
+	X(lifetime, "lifetime", timers.lifetime_s, 1000, 1000, 604800000, 600000) \
+	X(idle, "idle", timers.idle_s, 1000, 1000, 604800000, 30000)              \
+	X(refresh, "refresh", timers.refresh_s, 1000, 1000, 604800000, 60000)     \
+	X(t3550, "t3550", timers.t3550_ms, 1, 100, 60000, 6000)                   \
+	X(tan, "tan", timers.tan_ms, 1, 100, 60000, 1000)                         \
+	X(session, "session", timers.session_ms, 1, 1000, 3600000, 60000)         \
+	X(attached, "attached", timers.attached_s, 1000, 0, 604800000, 3600000)   \
+	X(back_off, "back-off", timers.back_off_s, 1000, 2000, 11160000, 30000)   \
+	X(queue_delay, "queue-delay", timers.queue_delay_ms, 1, 1, 1000, 20)      \
+	X(replay, "replay", timers.replay_s, 1000, 1000, 3600000, 120000)         \
 	X(shutdown, "shutdown", timers.shutdown_ms, 1, 0, 600000, 5000)
 
 /* What libcyaml fills. Durations are text until the rules have read them. */
@@ -88,7 +92,21 @@ struct loader {
 /* Reports at the line of the key, or of the nearest enclosing one that is in the file. */
 void config_problem(struct loader *l, const char *key, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+const char *config_path(char path[CONFIG_PATH_MAX], const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Replaces *text, which libcyaml's schema owns. */
+void config_set_text(char **text, const char *value);
+/* An address that a host can have. */
+bool config_is_unicast(const struct net_addr *a);
+/* Labels of letters, digits and hyphens. */
+bool config_is_domain_name(const char *text, size_t most);
 void config_rules_apply(struct loader *l);
+
+/* ---- rules_session.c: the PDU session and the user plane ---- */
+
+/* What each port is for, and whether that fits the stages; before the rules of ports. */
+void config_rules_ports_serve(struct loader *l);
+void config_rules_session(struct loader *l);
 
 /* What may stand at a path, from the tables and the schema: "576 to 9000 octets". */
 void config_expected(const char *path, char *out, size_t size);

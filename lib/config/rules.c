@@ -22,10 +22,7 @@ enum {
 	ANS_TOTAL_MAX = 65535
 };
 
-static const char *path_of(char path[CONFIG_PATH_MAX], const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static const char *path_of(char path[CONFIG_PATH_MAX], const char *format, ...)
+const char *config_path(char path[CONFIG_PATH_MAX], const char *format, ...)
 {
 	va_list args;
 
@@ -41,7 +38,7 @@ static bool given(const struct loader *l, const char *path)
 }
 
 /* Replaces *text, which libcyaml's schema owns. */
-static void set_text(char **text, const char *value)
+void config_set_text(char **text, const char *value)
 {
 	char *copy = strdup(value);
 
@@ -86,8 +83,8 @@ static void numbers_of(struct loader *l, const char *prefix, void *entries, size
 			continue;
 		for (unsigned int j = 0; j < n; j++)
 			number(l, setting, (char *)entries + j * size,
-			       path_of(path, "%s[%u].%s", prefix, j,
-				       setting->path + prefix_len + 3));
+			       config_path(path, "%s[%u].%s", prefix, j,
+					   setting->path + prefix_len + 3));
 	}
 }
 
@@ -211,7 +208,7 @@ static void check_name(struct loader *l, const char *path, const char *name, siz
 }
 
 /* Labels of letters, digits and hyphens (RFC 1035 2.3.1). */
-static bool is_domain_name(const char *text, size_t longest)
+bool config_is_domain_name(const char *text, size_t longest)
 {
 	size_t label = 0;
 
@@ -237,7 +234,7 @@ static void check_identity(struct loader *l)
 	struct config *c = &l->document->config;
 
 	if (!c->name)
-		set_text(&c->name, "cpau");
+		config_set_text(&c->name, "cpau");
 	check_name(l, "name", c->name, AU_NAME_MAX);
 	if (strlen(c->mcc) != 3 || !all_of(c->mcc, isdigit))
 		config_problem(l, "plmn.mcc", "'plmn.mcc' is '%s'; give three digits", c->mcc);
@@ -254,7 +251,7 @@ static void check_eal(struct loader *l)
 	for (unsigned int i = 0; i < c->n_eal_args; i++)
 		if (c->eal_args[i][0] == '-' && strchr(c->eal_args[i], ' '))
 			config_problem(
-				l, path_of(path, "eal[%u]", i),
+				l, config_path(path, "eal[%u]", i),
 				"'%s' holds a blank; write each argument as an item of its own: "
 				"[-m, \"512\"]",
 				c->eal_args[i]);
@@ -272,7 +269,7 @@ static void check_lcores(struct loader *l)
 
 		for (unsigned int j = 0; j < i; j++)
 			if (c->lcores[j].lcore == c->lcores[i].lcore)
-				config_problem(l, path_of(path, "lcores[%u].lcore", i),
+				config_problem(l, config_path(path, "lcores[%u].lcore", i),
 					       "lcore %u is listed twice; list all its stages in "
 					       "one entry",
 					       c->lcores[i].lcore);
@@ -280,14 +277,14 @@ static void check_lcores(struct loader *l)
 			unsigned int bit = 1u << c->lcores[i].stages[j];
 
 			if (seen & bit)
-				config_problem(l, path_of(path, "lcores[%u].stages[%u]", i, j),
+				config_problem(l, config_path(path, "lcores[%u].stages[%u]", i, j),
 					       "lcore %u runs %s twice; list a stage once an lcore",
 					       c->lcores[i].lcore,
 					       config_stage_name(c->lcores[i].stages[j]));
 			seen |= bit;
 		}
 	}
-	for (int s = CONFIG_STAGE_WORKER; s <= CONFIG_STAGE_CONTROL; s++)
+	for (int s = CONFIG_STAGE_WORKER; s <= CONFIG_STAGE_CONTROL; s++) /* a gate is optional */
 		if (config_stage_count(c, (enum config_stage)s) == 0)
 			config_problem(l, "lcores",
 				       "no lcore runs a %s stage; add '%s' to the stages of one",
@@ -302,7 +299,7 @@ static void check_lcores(struct loader *l)
 /* ---------------------------------------------------------------- ports */
 
 /* An address that a host can have. */
-static bool is_unicast(const struct net_addr *a)
+bool config_is_unicast(const struct net_addr *a)
 {
 	static const struct net_addr none = {0};
 
@@ -318,10 +315,32 @@ static void check_port_address(struct loader *l, const char *path, const char *t
 	unsigned int length;
 
 	if (text && (!strchr(text, '/') || !net_prefix_parse(text, &address, &length) ||
-		     address.family != family || !is_unicast(&address)))
+		     address.family != family || !config_is_unicast(&address)))
 		config_problem(l, path,
 			       "'%s' is '%s'; give a host's address with prefix length, as in %s",
 			       path, text, example);
+}
+
+/* A next hop that ARP or ND can find: on the port's own prefix. */
+static void check_gateway(struct loader *l, const char *path, const char *text, const char *own,
+			  uint8_t family)
+{
+	struct net_addr gateway, ours;
+	unsigned int length = 0;
+
+	if (!text)
+		return;
+	if (!net_addr_parse(text, &gateway) || gateway.family != family ||
+	    !config_is_unicast(&gateway))
+		config_problem(l, path, "'%s' is '%s'; give a router's IPv%u address", path, text,
+			       family);
+	else if (!own || !net_prefix_parse(own, &ours, &length) ||
+		 !net_prefix_has(&ours, length, &gateway))
+		config_problem(
+			l, path,
+			"'%s' is '%s', which is not on the port's prefix '%s'; give a router "
+			"on its link",
+			path, text, own ? own : "(none)");
 }
 
 static void check_vdev(struct loader *l, unsigned int i)
@@ -334,7 +353,7 @@ static void check_vdev(struct loader *l, unsigned int i)
 		return;
 	if (strlen(p->device) != n || strncmp(p->device, p->vdev, n) != 0)
 		config_problem(
-			l, path_of(path, "ports[%u].vdev", i),
+			l, config_path(path, "ports[%u].vdev", i),
 			"the vdev is called '%.*s' and the device '%s'; give both the same name",
 			(int)n, p->vdev, p->device);
 }
@@ -342,7 +361,7 @@ static void check_vdev(struct loader *l, unsigned int i)
 static void check_promiscuous(struct loader *l, unsigned int i)
 {
 	char path[CONFIG_PATH_MAX];
-	const char *text = lines_value(l->lines, path_of(path, "ports[%u].promiscuous", i));
+	const char *text = lines_value(l->lines, config_path(path, "ports[%u].promiscuous", i));
 
 	/* libcyaml takes every text that is not a known "no" for a yes. */
 	if (text && strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
@@ -353,26 +372,27 @@ static void check_port(struct loader *l, unsigned int i)
 {
 	const struct config *c = &l->document->config;
 	const struct config_port *p = &c->ports[i];
-	unsigned int workers = config_stage_count(c, CONFIG_STAGE_WORKER);
-	unsigned int rx_queues = p->rx_queues ? p->rx_queues : workers;
-	/* Each stage that sends has a queue of its own. */
-	unsigned int tx_queues = config_stage_count(c, CONFIG_STAGE_CONTROL);
+	unsigned int rx_queues = config_rx_queues(c, i), tx_queues = config_tx_queues(c, i);
 	char path[CONFIG_PATH_MAX];
 
 	check_vdev(l, i);
 	check_promiscuous(l, i);
+	check_gateway(l, config_path(path, "ports[%u].gateway-ipv4", i), p->gateway_ipv4, p->ipv4,
+		      4);
+	check_gateway(l, config_path(path, "ports[%u].gateway-ipv6", i), p->gateway_ipv6, p->ipv6,
+		      6);
 	for (unsigned int j = 0; j < i; j++)
 		if (strcmp(c->ports[j].device, p->device) == 0)
-			config_problem(l, path_of(path, "ports[%u].device", i),
+			config_problem(l, config_path(path, "ports[%u].device", i),
 				       "'%s' is listed twice; list a device once", p->device);
-	check_port_address(l, path_of(path, "ports[%u].ipv4", i), p->ipv4, 4);
-	check_port_address(l, path_of(path, "ports[%u].ipv6", i), p->ipv6, 6);
+	check_port_address(l, config_path(path, "ports[%u].ipv4", i), p->ipv4, 4);
+	check_port_address(l, config_path(path, "ports[%u].ipv6", i), p->ipv6, 6);
 	if (p->ipv6 && p->mtu < 1280)
 		config_problem(
-			l, path_of(path, "ports[%u].mtu", i),
+			l, config_path(path, "ports[%u].mtu", i),
 			"IPv6 needs an MTU of 1280 octets or more; raise it or remove 'ipv6'");
 	if (!p->ipv4 && !p->ipv6)
-		config_problem(l, path_of(path, "ports[%u]", i),
+		config_problem(l, config_path(path, "ports[%u]", i),
 			       "the port has no address; give 'ipv4', 'ipv6' or both");
 	uint64_t held =
 		(uint64_t)rx_queues * p->rx_descriptors + (uint64_t)tx_queues * p->tx_descriptors;
@@ -407,6 +427,29 @@ static bool in_range(const struct range *r, const struct net_addr *a)
 	       memcmp(a->a, r->last.a, 16) <= 0;
 }
 
+/* The N3 addresses: those of the AN link, or a range of their own. */
+static bool check_n3(struct loader *l, unsigned int i, struct range *range)
+{
+	struct config_an *an = &l->document->config.ans[i];
+	char path[CONFIG_PATH_MAX];
+
+	an->n3_first = an->first;
+	if (!an->n3_address)
+		return false;
+	*range = (struct range){.index = i};
+	if (!net_addr_parse(an->n3_address, &an->n3_first) || !config_is_unicast(&an->n3_first) ||
+	    !net_addr_add(&an->n3_first, an->count - 1, &range->last) ||
+	    !config_is_unicast(&range->last)) {
+		config_problem(l, config_path(path, "access-nodes[%u].n3-address", i),
+			       "'%s' is '%s'; give the first of %u hosts' addresses", path,
+			       an->n3_address, an->count);
+		return false;
+	}
+	range->first = an->n3_first;
+	/* A node may use one address for both. */
+	return !net_addr_equal(&an->n3_first, &an->first);
+}
+
 /* False: not comparable with the other ranges. */
 static bool check_an(struct loader *l, unsigned int i, struct range *range)
 {
@@ -415,18 +458,18 @@ static bool check_an(struct loader *l, unsigned int i, struct range *range)
 	char path[CONFIG_PATH_MAX];
 	bool served = false;
 
-	check_name(l, path_of(path, "access-nodes[%u].name", i), an->name,
+	check_name(l, config_path(path, "access-nodes[%u].name", i), an->name,
 		   AN_NAME_MAX); /* and "-65535" */
-	path_of(path, "access-nodes[%u].address", i);
-	if (!net_addr_parse(an->address, &an->first) || !is_unicast(&an->first)) {
+	config_path(path, "access-nodes[%u].address", i);
+	if (!net_addr_parse(an->address, &an->first) || !config_is_unicast(&an->first)) {
 		config_problem(l, path, "'%s' is '%s'; give a host's IPv4 or IPv6 address", path,
 			       an->address);
 		return false;
 	}
 	*range = (struct range){.index = i, .first = an->first};
 	if (an->count == 0 || !net_addr_add(&an->first, an->count - 1, &range->last) ||
-	    !is_unicast(&range->last)) {
-		config_problem(l, path_of(path, "access-nodes[%u].count", i),
+	    !config_is_unicast(&range->last)) {
+		config_problem(l, config_path(path, "access-nodes[%u].count", i),
 			       "%u addresses from %s on do not exist; lower 'count'", an->count,
 			       an->address);
 		return false;
@@ -458,18 +501,21 @@ static bool check_an(struct loader *l, unsigned int i, struct range *range)
 static void check_ans(struct loader *l)
 {
 	struct config *c = &l->document->config;
-	struct range *ranges = calloc(c->n_ans, sizeof(*ranges));
+	struct range *ranges = calloc(2 * (size_t)c->n_ans, sizeof(*ranges));
 	unsigned int n = 0;
 	uint64_t total = 0;
 	char path[CONFIG_PATH_MAX];
 
 	for (unsigned int i = 0; ranges && i < c->n_ans; i++) {
 		total += c->ans[i].count;
-		n += check_an(l, i, &ranges[n]);
+		if (check_an(l, i, &ranges[n])) {
+			n++;
+			n += check_n3(l, i, &ranges[n]);
+		}
 		for (unsigned int j = 0; j < i; j++)
 			if (strcmp(c->ans[i].name, c->ans[j].name) == 0)
 				config_problem(
-					l, path_of(path, "access-nodes[%u].name", i),
+					l, config_path(path, "access-nodes[%u].name", i),
 					"'%s' is used twice; give each range a name of its own",
 					c->ans[i].name);
 	}
@@ -480,7 +526,7 @@ static void check_ans(struct loader *l)
 			unsigned int a = ranges[i - 1].index, b = ranges[i].index;
 			unsigned int later = a > b ? a : b, earlier = a > b ? b : a;
 
-			config_problem(l, path_of(path, "access-nodes[%u].address", later),
+			config_problem(l, config_path(path, "access-nodes[%u].address", later),
 				       "the addresses of '%s' overlap those of '%s'; lower 'count' "
 				       "or move one",
 				       c->ans[later].name, c->ans[earlier].name);
@@ -544,7 +590,7 @@ static void read_key(struct loader *l, unsigned int i)
 	char path[CONFIG_PATH_MAX], text[KEY_HEX + 16];
 
 	resolve(l, &an->key_file);
-	path_of(path, "access-nodes[%u].key-file", i);
+	config_path(path, "access-nodes[%u].key-file", i);
 	FILE *f = fopen(an->key_file, "rb");
 
 	if (!f) {
@@ -611,7 +657,7 @@ static void check_algorithms(struct loader *l, const char *list, const char *pre
 	for (unsigned int i = 0; i < *n; i++)
 		for (unsigned int j = 0; j < i; j++)
 			if (ids[i] == ids[j])
-				config_problem(l, path_of(path, "%s[%u]", list, i),
+				config_problem(l, config_path(path, "%s[%u]", list, i),
 					       "%s%u is listed twice; list each algorithm once, "
 					       "the best first",
 					       prefix, ids[i]);
@@ -627,7 +673,7 @@ static void check_nas(struct loader *l)
 	check_algorithms(l, "nas.ciphering", "nea", c->nas.nea, &c->nas.n_nea, nea, sizeof(nea));
 	for (unsigned int i = 0; i < c->nas.n_nia; i++)
 		if (c->nas.nia[i] == 0)
-			config_problem(l, path_of(path, "nas.integrity[%u]", i),
+			config_problem(l, config_path(path, "nas.integrity[%u]", i),
 				       "nia0 is no integrity protection, and this attach has no "
 				       "other proof of "
 				       "Ksession than NAS MACs (TS 33.501 6.7.3.6 is for emergency "
@@ -642,7 +688,7 @@ static void check_backend(struct loader *l)
 	const char *name;
 
 	if (!c->crypto_backend)
-		set_text(&c->crypto_backend, known);
+		config_set_text(&c->crypto_backend, known);
 	if (strcmp(c->crypto_backend, "auto") == 0)
 		return;
 	for (unsigned int i = 0; (name = crypto_backend_at(i)) != NULL; i++) {
@@ -670,45 +716,6 @@ static void check_ue(struct loader *l)
 			       c->ue.max, config_stage_count(c, CONFIG_STAGE_CONTROL));
 }
 
-static void check_ipv4(struct loader *l, const char *path, const char *text)
-{
-	struct net_addr a;
-
-	if (!net_addr_parse(text, &a) || a.family != 4 || !is_unicast(&a))
-		config_problem(l, path, "'%s' is '%s'; give a host's IPv4 address", path, text);
-}
-
-static void check_session(struct loader *l)
-{
-	struct config *c = &l->document->config;
-	struct net_addr pool;
-	unsigned int length;
-
-	if (!c->session.dnn)
-		set_text(&c->session.dnn, "rsp");
-	if (!c->session.pool)
-		set_text(&c->session.pool, "100.64.0.0/10");
-	if (!is_domain_name(c->session.dnn, DNN_MAX))
-		config_problem(l, "session.dnn",
-			       "'session.dnn' is '%s'; give labels of letters, digits and "
-			       "hyphens, 62 characters at most (TS 23.003 9.1)",
-			       c->session.dnn);
-	if (!is_domain_name(c->session.smdp_fqdn, FQDN_MAX))
-		config_problem(l, "session.smdp-fqdn",
-			       "'session.smdp-fqdn' is '%s'; give a host name, 200 "
-			       "characters at most, as in smdp.example.com",
-			       c->session.smdp_fqdn);
-	check_ipv4(l, "session.dns", c->session.dns);
-	check_ipv4(l, "session.smdp-address", c->session.smdp_address);
-	if (!strchr(c->session.pool, '/') || !net_prefix_parse(c->session.pool, &pool, &length) ||
-	    pool.family != 4 || !is_unicast(&pool) || length < 8 || length > 30 ||
-	    (load_be32(pool.a) & (UINT32_MAX >> length)) != 0)
-		config_problem(l, "session.pool",
-			       "'session.pool' is '%s'; give an IPv4 network of /8 to /30, as "
-			       "in 100.64.0.0/10",
-			       c->session.pool);
-}
-
 void config_rules_apply(struct loader *l)
 {
 	struct config *c = &l->document->config;
@@ -719,6 +726,7 @@ void config_rules_apply(struct loader *l)
 	check_identity(l);
 	check_eal(l);
 	check_lcores(l);
+	config_rules_ports_serve(l);
 	for (unsigned int i = 0; i < c->n_ports; i++)
 		check_port(l, i);
 	check_ans(l);
@@ -726,5 +734,5 @@ void config_rules_apply(struct loader *l)
 	check_backend(l);
 	check_nas(l);
 	check_ue(l);
-	check_session(l);
+	config_rules_session(l);
 }

@@ -23,9 +23,12 @@ enum { STRING_MAX = 4096, TEXT_MAX = 255 };
 	X("key-multiples", ue.key_multiples, 0, 1048576, 8192, " UEs")
 #define TIMERS_NUMBERS(X)                                                      \
 	X("t3560-retries", timers.t3560_retries, 0, 10, 4, " retransmissions") \
+	X("t3522-retries", timers.t3522_retries, 0, 10, 4, " retransmissions") \
 	X("t3550-retries", timers.t3550_retries, 0, 10, 4, " retransmissions") \
 	X("tan-retries", timers.tan_retries, 0, 10, 4, " retransmissions")
-#define SESSION_NUMBERS(X) X("ambr-kbps", session.ambr_kbps, 1, 65535000, 1000, " kbit/s")
+#define SESSION_NUMBERS(X)                                              \
+	X("ambr-kbps", session.ambr_kbps, 1, 65535000, 1000, " kbit/s") \
+	X("packets-per-s", session.packets_per_s, 0, 10000000, 0, " packets a second (0: no limit)")
 #define PORT_NUMBERS(X)                                                      \
 	X("vlan", vlan, 0, 4094, 0, " (0: untagged)")                        \
 	X("mtu", mtu, 576, 9000, 1500, " octets")                            \
@@ -110,9 +113,13 @@ static const cyaml_schema_value_t text = {
 
 static const cyaml_strval_t stage_names[] = {{"worker", CONFIG_STAGE_WORKER},
 					     {"crypto", CONFIG_STAGE_CRYPTO},
-					     {"control", CONFIG_STAGE_CONTROL}};
+					     {"control", CONFIG_STAGE_CONTROL},
+					     {"gate", CONFIG_STAGE_GATE}};
 static const cyaml_schema_value_t stage = {
-	CYAML_VALUE_ENUM(CYAML_FLAG_STRICT, enum config_stage, stage_names, 3)};
+	CYAML_VALUE_ENUM(CYAML_FLAG_STRICT, enum config_stage, stage_names, CONFIG_STAGE_KINDS)};
+
+static const cyaml_strval_t serves_names[] = {
+	{"an", CONFIG_SERVES_AN}, {"n3", CONFIG_SERVES_N3}, {"n6", CONFIG_SERVES_N6}};
 
 static const cyaml_strval_t nia_names[] = {{"nia0", 0}, {"nia1", 1}, {"nia2", 2}, {"nia3", 3}};
 static const cyaml_schema_value_t nia = {
@@ -140,6 +147,10 @@ static const cyaml_schema_field_t port_fields[] = {
 	TEXT("vdev", OPTIONAL, struct config_port, vdev),
 	TEXT("ipv4", OPTIONAL, struct config_port, ipv4),
 	TEXT("ipv6", OPTIONAL, struct config_port, ipv6),
+	CYAML_FIELD_FLAGS("serves", OPTIONAL | CYAML_FLAG_STRICT, struct config_port, serves,
+			  serves_names, 3),
+	TEXT("gateway-ipv4", OPTIONAL, struct config_port, gateway_ipv4),
+	TEXT("gateway-ipv6", OPTIONAL, struct config_port, gateway_ipv6),
 	PORT_NUMBERS(X) CYAML_FIELD_BOOL("promiscuous", OPTIONAL, struct config_port, promiscuous),
 	CYAML_FIELD_END};
 static const cyaml_schema_value_t port = {
@@ -150,6 +161,7 @@ static const cyaml_schema_value_t port = {
 static const cyaml_schema_field_t an_fields[] = {
 	TEXT("name", REQUIRED, struct config_an, name),
 	TEXT("address", REQUIRED, struct config_an, address),
+	TEXT("n3-address", OPTIONAL, struct config_an, n3_address),
 	TEXT("key-file", REQUIRED, struct config_an, key_file), AN_NUMBERS(X) CYAML_FIELD_END};
 static const cyaml_schema_value_t an = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_an, an_fields)};
@@ -181,7 +193,11 @@ static const cyaml_schema_field_t ue_fields[] = {UE_NUMBERS(X) CYAML_FIELD_END};
 static const cyaml_schema_field_t session_fields[] = {
 	TEXT("dnn", OPTIONAL, struct config, session.dnn),
 	TEXT("pool", OPTIONAL, struct config, session.pool),
+	TEXT("pool-ipv6", OPTIONAL, struct config, session.pool_ipv6),
 	TEXT("dns", REQUIRED, struct config, session.dns),
+	TEXT("dns-ipv6", OPTIONAL, struct config, session.dns_ipv6),
+	LIST("allow", OPTIONAL | CYAML_FLAG_POINTER, struct config, session.allow, session.n_allow,
+	     text, 0, TEXT_MAX),
 	TEXT("smdp-fqdn", REQUIRED, struct config, session.smdp_fqdn),
 	TEXT("smdp-address", REQUIRED, struct config, session.smdp_address),
 	SESSION_NUMBERS(X) CYAML_FIELD_END};
@@ -263,7 +279,7 @@ void config_schema_expected(const char *path, char *out, size_t size)
 	if (value->type == CYAML_MAPPING)
 		for (const cyaml_schema_field_t *f = value->mapping.fields; f->key; f++)
 			list(out, size, f->key);
-	else if (value->type == CYAML_ENUM)
+	else if (value->type == CYAML_ENUM || value->type == CYAML_FLAGS)
 		for (uint32_t i = 0; i < value->enumeration.count; i++)
 			list(out, size, value->enumeration.strings[i].str);
 	else if (value->type == CYAML_SEQUENCE)
