@@ -10,7 +10,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "sec/sec.h"
+#include "sec/internal.h"
 #include "wycheproof.h"
 
 enum { MESSAGE = 60, BEARER = 1, BUFFER = SEC_NAS_MESSAGE_MAX + SEC_NAS_HEADER_SIZE };
@@ -425,6 +425,72 @@ Test(sec, chain_from_ksession_is_that_of_ts_33_501_annex_a)
 	n = add(s, n, "\x01", 1);
 	hmac_reference(keys.k_amf, 32, s, n, expected);
 	cr_expect_arr_eq(k_gnb, expected, 32, "A.9");
+}
+
+/* What one UE's inputs and keys are, made of its number. */
+struct one_ue {
+	uint8_t z[32], rand_ue[16], rand_au[16], eid[16], pk_au[65], pk_ue[65], hash[32];
+};
+
+static void expect_as_one_by_one(const struct sec_derivation *d,
+				 const struct sec_derive_config *config)
+{
+	uint8_t ksession[32], enc[16], integrity[16], k_gnb[32];
+	char supi[SEC_SUPI_MAX];
+	size_t n = sec_supi_from_eid(d->in.eid, config->realm, supi);
+	struct sec_keys keys;
+
+	sec_derive_ksession(&d->in, ksession);
+	sec_derive_kamf(ksession, config->serving_network, span_make(supi, n), config->abba, &keys);
+	sec_derive_nas_keys(keys.k_amf, d->nas.nea, d->nas.nia, enc, integrity);
+	sec_derive_kgnb(keys.k_amf, 0, k_gnb);
+	cr_expect_arr_eq(d->k_amf, keys.k_amf, 32);
+	cr_expect_arr_eq(d->nas.k_nas_enc, enc, 16);
+	cr_expect_arr_eq(d->nas.k_nas_int, integrity, 16);
+	cr_expect_arr_eq(d->k_gnb, k_gnb, 32);
+}
+
+static void derive_and_compare(const struct sec *s, unsigned int n, const char *realm)
+{
+	static const char network[] = "5G:mnc001.mcc001.3gppnetwork.org";
+	const struct sec_derive_config config = {
+		span_make(network, strlen(network)), realm, {0, 0}};
+	struct sec_derivation d[9] = {0};
+	struct one_ue ues[9];
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct one_ue *u = &ues[i];
+
+		fill((uint8_t *)u, sizeof(*u), (uint8_t)(31 * i + n));
+		d[i].in = (struct sec_session_input){u->z,     u->rand_ue, u->rand_au, u->eid,
+						     u->pk_au, u->pk_ue,   u->hash};
+		d[i].nas.nea = (uint8_t)(i % 4);
+		d[i].nas.nia = (uint8_t)(1 + i % 3);
+	}
+	sec_derive_burst(s, &config, d, n);
+	for (unsigned int i = 0; i < n; i++)
+		expect_as_one_by_one(&d[i], &config);
+}
+
+/* Odd and even numbers, and SUPIs around the end of a block; with and without the processor's
+ * instructions. */
+Test(sec, keys_of_a_burst_are_those_of_one_ue_after_the_other)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz.org";
+	const char *why;
+	struct sec *s = sec_create(&why);
+
+	cr_assert_not_null(s, "%s", why);
+	if (!(s->mgr->features & IMB_FEATURE_SHANI))
+		cr_log_warn("SKIPPED: SHA instructions, which this processor lacks");
+	for (unsigned int pass = 0; pass < 2; pass++) {
+		for (unsigned int n = 0; n <= 9; n++)
+			derive_and_compare(s, n, "rsp.5gc.mnc001.mcc001.3gppnetwork.org");
+		for (const char *realm = letters; *realm; realm++)
+			derive_and_compare(s, 2, realm);
+		s->mgr->features &= ~(uint64_t)IMB_FEATURE_SHANI;
+	}
+	sec_destroy(s);
 }
 
 Test(sec, supi_is_the_eid_at_the_realm)

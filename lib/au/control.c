@@ -22,7 +22,7 @@ static const uint8_t ABBA[2] = {0x00, 0x00}; /* TS 33.501 Annex A.7.1 */
 enum {
 	NGKSI = 0, /* native context, first key set */
 	EXPIRED_BURST = 32,
-	AHEAD = 3,   /* jobs between a prefetch and its use */
+	AHEAD = 8,   /* jobs between a prefetch and its use */
 	BURSTS = 16, /* a poll */
 };
 
@@ -318,40 +318,55 @@ static bool send_security_mode_command(struct au_control *c, struct ue *ue)
 	return send_secured_at(c, ue, SEC_HDR_INTEGRITY_NEW, 0, &m);
 }
 
-/* From the ECDH x-coordinate to the NAS keys. */
-static void derive_keys(struct au_control *c, const struct ue *ue, const struct au_job *job,
-			struct ue_secured *out)
+/* False: there is nothing to derive. */
+static bool prepare_keys(struct au_control *c, const struct au_job *job, unsigned int at)
 {
+	const struct ue *ue = ue_table_find(c->table, job->au_ue_id);
+	struct sec_derivation *d = &c->keys[at];
+	struct au_points *points = &c->points[at];
+
+	if (!ue || ue->state != UE_AUTHENTICATION || job->cause != WIRE_CAUSE_NONE)
+		return false;
 	const struct ue_half_open *h = &ue->half_open;
-	const struct au_trust *trust = c->shared->epochs[h->epoch];
-	uint8_t pk_au[65] = {0x04}, pk_ue[65] = {0x04}, ksession[SEC_KEY_SIZE];
-	char supi[SEC_SUPI_MAX];
-	struct sec_keys keys;
 
-	memcpy(pk_au + 1, h->pk_au, CRYPTO_POINT_SIZE);
-	memcpy(pk_ue + 1, job->pk_ue, CRYPTO_POINT_SIZE);
-	sec_derive_ksession(
-		&(struct sec_session_input){.z = job->z,
-					    .rand_ue = ue->rand_ue,
-					    .rand_au = h->rand_au,
-					    .eid = ue->eid,
-					    .pk_au = pk_au,
-					    .pk_ue = pk_ue,
-					    .cert_au_hash = trust->au[h->curve].cert_hash},
-		ksession);
-	size_t supi_len = sec_supi_from_eid(ue->eid, c->shared->realm, supi);
+	points->pk_au[0] = points->pk_ue[0] = 0x04;
+	memcpy(points->pk_au + 1, h->pk_au, CRYPTO_POINT_SIZE);
+	memcpy(points->pk_ue + 1, job->pk_ue, CRYPTO_POINT_SIZE);
+	d->in = (struct sec_session_input){
+		.z = job->z,
+		.rand_ue = ue->rand_ue,
+		.rand_au = h->rand_au,
+		.eid = ue->eid,
+		.pk_au = points->pk_au,
+		.pk_ue = points->pk_ue,
+		.cert_au_hash = c->shared->epochs[h->epoch]->au[h->curve].cert_hash,
+	};
+	au_choose_algorithms(c->shared->config, ue->capability, ue->capability_len, &d->nas.nia,
+			     &d->nas.nea);
+	return true;
+}
 
-	sec_derive_kamf(ksession,
-			span_make(c->shared->serving_network, strlen(c->shared->serving_network)),
-			span_make(supi, supi_len), ABBA, &keys);
-	memset(out, 0, sizeof(*out));
-	memcpy(out->k_amf, keys.k_amf, sizeof(out->k_amf));
-	au_choose_algorithms(c->shared->config, ue->capability, ue->capability_len, &out->nas.nia,
-			     &out->nas.nea);
-	sec_derive_nas_keys(out->k_amf, out->nas.nea, out->nas.nia, out->nas.k_nas_enc,
-			    out->nas.k_nas_int);
-	wipe(ksession, sizeof(ksession));
-	wipe(&keys, sizeof(keys));
+/* From the ECDH x-coordinate to K_gNB, of all that answered in this burst: their hashes go in
+ * pairs. */
+static unsigned int derive_keys(struct au_control *c, struct au_job *const *jobs, unsigned int n)
+{
+	const struct au_shared *shared = c->shared;
+	const struct sec_derive_config network = {
+		.serving_network =
+			span_make(shared->serving_network, strlen(shared->serving_network)),
+		.realm = shared->realm,
+		.abba = {ABBA[0], ABBA[1]},
+	};
+	unsigned int n_ues = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct au_job *job = jobs[i];
+
+		if (job->kind == AU_JOB_RESPONSE)
+			job->keys = prepare_keys(c, job, n_ues) ? &c->keys[n_ues++] : NULL;
+	}
+	sec_derive_burst(c->sec, &network, c->keys, n_ues);
+	return n_ues;
 }
 
 /* Gives the EUM that came with the response to the main lcore, which verifies it once more and
@@ -364,23 +379,26 @@ static bool hand_over_eum(struct au_control *c, struct au_job *job)
 	return true;
 }
 
+static void take_keys(struct ue *ue, const struct sec_derivation *keys)
+{
+	memset(&ue->secured, 0, sizeof(ue->secured));
+	ue->secured.nas = keys->nas;
+	memcpy(ue->secured.k_amf, keys->k_amf, SEC_KEY_SIZE);
+	memcpy(ue->secured.k_gnb, keys->k_gnb, SEC_KEY_SIZE);
+}
+
 static void on_response(struct au_control *c, struct au_job *job)
 {
 	struct ue *ue = ue_table_find(c->table, job->au_ue_id);
 
-	if (!ue || ue->state != UE_AUTHENTICATION) {
-		control_count(c, AU_COUNT_LATE);
-		return;
-	}
-	if (job->cause != WIRE_CAUSE_NONE) {
+	if (ue && ue->state == UE_AUTHENTICATION && job->cause != WIRE_CAUSE_NONE) {
 		control_abort(c, ue, job->cause);
 		return;
 	}
-	struct ue_secured secured;
-
-	/* The index is cold, most likely, and comes while keys are derived. */
-	ue_table_prefetch_eid(c->table, ue->eid);
-	derive_keys(c, ue, job, &secured);
+	if (!ue || ue->state != UE_AUTHENTICATION || !job->keys) {
+		control_count(c, AU_COUNT_LATE);
+		return;
+	}
 	struct ue *older = ue_table_find_eid(c->table, ue->eid);
 
 	if (older)
@@ -389,11 +407,10 @@ static void on_response(struct au_control *c, struct au_job *job)
 	ue_table_write_begin(ue);
 	ue_table_set_state(c->table, ue, UE_SECURITY_MODE);
 	wipe(&ue->half_open, sizeof(ue->half_open));
-	ue->secured = secured;
+	take_keys(ue, job->keys);
 	ue->secured.downlink_next = 1; /* 0 is SECURITY MODE COMMAND's */
 	ue->retries = 0;
 	ue_table_write_end(ue);
-	wipe(&secured, sizeof(secured));
 	ue_table_index_eid(c->table, ue);
 	control_session_context(c, ue);
 	control_count(c, AU_COUNT_AUTHENTICATED);
@@ -406,8 +423,7 @@ static void on_response(struct au_control *c, struct au_job *job)
 
 static void send_context_setup_request(struct au_control *c, struct ue *ue)
 {
-	uint8_t k_gnb[SEC_KEY_SIZE], sealed[SEC_SEALED_KEY_SIZE], nonce[SEC_SEAL_NONCE_SIZE],
-		aad[12];
+	uint8_t sealed[SEC_SEALED_KEY_SIZE], nonce[SEC_SEAL_NONCE_SIZE], aad[12];
 	struct wire_message m;
 
 	/* The seal's nonce: when this process started, the shard, and a counter. */
@@ -415,10 +431,8 @@ static void send_context_setup_request(struct au_control *c, struct ue *ue)
 	store_be64(nonce + 4, (uint64_t)c->shard << 56 | c->seal_counter++);
 	store_be32(aad, ue->an_ue_id);
 	store_be64(aad + 4, ue_table_id(c->table, ue));
-	sec_derive_kgnb(ue->secured.k_amf, ue->secured.k_gnb_count, k_gnb);
-	sec_seal_key(c->sec, c->shared->ans[ue->an].key, nonce, span_make(aad, sizeof(aad)), k_gnb,
-		     sealed);
-	wipe(k_gnb, sizeof(k_gnb));
+	sec_seal_key(c->sec, c->shared->ans[ue->an].key, nonce, span_make(aad, sizeof(aad)),
+		     ue->secured.k_gnb, sealed);
 	wire_message_init(&m, 0, WIRE_CONTEXT_SETUP_REQUEST);
 	wire_set(&m, WIRE_IE_SEALED_KGNB, sealed, sizeof(sealed));
 	wire_set(&m, WIRE_IE_UE_SECURITY_CAPABILITY, ue->capability, ue->capability_len);
@@ -440,7 +454,9 @@ void control_enter(struct au_control *c, struct ue *ue, enum ue_state state, uns
 
 static void on_security_mode_complete(struct au_control *c, struct ue *ue, uint32_t count)
 {
-	ue->secured.k_gnb_count = count;
+	/* It was made for COUNT 0, with which a UE's first protected message comes. */
+	if (count != 0)
+		sec_derive_kgnb(ue->secured.k_amf, count, ue->secured.k_gnb);
 	control_enter(c, ue, UE_AN_CONTEXT, c->shared->config->timers.tan_ms);
 	send_context_setup_request(c, ue);
 }
@@ -872,8 +888,6 @@ static unsigned int send_answers(struct au_control *c)
 	return n;
 }
 
-/* What the next jobs will be read from comes into the cache while this one is handled: the job
- * first, which says whose context it is, then the context. */
 static void prefetch_job(const struct au_job *job)
 {
 	rte_prefetch0(job);
@@ -888,20 +902,30 @@ static void prefetch_context(const struct au_control *c, const struct au_job *jo
 		ue_table_prefetch(c->table, job->au_ue_id);
 }
 
+/* What the burst will be read from comes into the cache before it is: the jobs, which say whose
+ * contexts they are, then the contexts. */
+static void prefetch(const struct au_control *c, struct au_job *const *jobs, unsigned int n)
+{
+	for (unsigned int i = 0; i < RTE_MIN(n, (unsigned int)AHEAD); i++)
+		prefetch_job(jobs[i]);
+	for (unsigned int i = 0; i < n; i++) {
+		if (i + AHEAD < n)
+			prefetch_job(jobs[i + AHEAD]);
+		prefetch_context(c, jobs[i]);
+	}
+}
+
 static unsigned int handle_burst(struct au_control *c)
 {
 	struct au_job *jobs[AU_BURST];
 	unsigned int n = rte_ring_dequeue_burst(c->in, (void **)jobs, AU_BURST, NULL);
 
-	for (unsigned int i = 0; i < RTE_MIN(n, 2u * AHEAD); i++)
-		prefetch_job(jobs[i]);
-	for (unsigned int i = 0; i < n; i++) {
-		if (i + 2 * AHEAD < n)
-			prefetch_job(jobs[i + 2 * AHEAD]);
-		if (i + AHEAD < n)
-			prefetch_context(c, jobs[i + AHEAD]);
+	prefetch(c, jobs, n);
+	unsigned int n_keys = derive_keys(c, jobs, n);
+
+	for (unsigned int i = 0; i < n; i++)
 		handle(c, jobs[i]);
-	}
+	wipe(c->keys, n_keys * sizeof(c->keys[0]));
 	return n;
 }
 

@@ -52,6 +52,11 @@ struct au_control {
 	uint64_t held[AU_EPOCHS];
 	struct au_counters counters;
 	uint8_t plain[WIRE_NAS_MAX]; /* the message at hand, decoded or to be protected */
+	/* Of the responses of the burst at hand. */
+	struct sec_derivation keys[AU_BURST];
+	struct au_points {
+		uint8_t pk_au[SEC_POINT65_SIZE], pk_ue[SEC_POINT65_SIZE];
+	} points[AU_BURST];
 };
 
 void control_count(struct au_control *c, enum au_counter counter);

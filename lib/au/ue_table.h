@@ -79,9 +79,9 @@ struct ue_half_open {
 struct ue_secured {
 	struct sec_nas_context nas;
 	uint8_t k_amf[SEC_KEY_SIZE]; /* secret */
+	uint8_t k_gnb[SEC_KEY_SIZE]; /* secret */
 	uint32_t uplink_next;	     /* lowest uplink NAS COUNT still acceptable */
 	uint32_t downlink_next;	     /* next downlink NAS COUNT */
-	uint32_t k_gnb_count;	     /* uplink COUNT that K_gNB is derived with */
 	/* The PDU session; all 0 before there is one. */
 	uint32_t ipv4;	       /* host order; 0: none */
 	uint64_t ipv6_prefix;  /* likewise */

@@ -5,12 +5,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/sha.h>
 
-#include "sec/sec.h"
-
-enum {
-	SHA256_BLOCK = 64,
-	KDF_INPUT_MAX = 384, /* Ksession's is the longest: 1 + 7 parameters, 226 octets + lengths */
-};
+#include "sec/kdf.h"
 
 /* HMAC-SHA-256 (RFC 2104) with a key whose two blocks are hashed already: several messages may
  * follow. Lone short messages: OpenSSL's low-level functions use SHA-NI, where intel-ipsec-mb 1.3
@@ -64,57 +59,27 @@ void sec_hmac_sha256(struct span key, struct span message, uint8_t mac[32])
 	wipe(&k, sizeof(k));
 }
 
-/* The string S under construction. */
-struct kdf {
-	size_t n;
-	uint8_t buffer[KDF_INPUT_MAX];
-};
-
-static void kdf_begin(struct kdf *k, uint8_t fc)
-{
-	k->buffer[0] = fc;
-	k->n = 1;
-}
-
-static void kdf_add(struct kdf *k, const void *parameter, size_t n)
-{
-	uint8_t *p = k->buffer + k->n;
-
-	memcpy(p, parameter, n);
-	store_be16(p + n, (uint16_t)n);
-	k->n += n + 2;
-}
-
-static void kdf_end(struct kdf *k, const uint8_t key[SEC_KEY_SIZE], uint8_t out[32])
+static void kdf_end(struct kdf_text *k, const uint8_t key[SEC_KEY_SIZE], uint8_t out[32])
 {
 	sec_hmac_sha256(span_make(key, SEC_KEY_SIZE), span_make(k->buffer, k->n), out);
 }
 
 void sec_derive_ksession(const struct sec_session_input *in, uint8_t ksession[SEC_KEY_SIZE])
 {
-	struct kdf k;
+	struct kdf_text k;
 
-	kdf_begin(&k, SEC_FC_KSESSION);
-	kdf_add(&k, in->rand_ue, SEC_RAND_SIZE);
-	kdf_add(&k, in->rand_au, SEC_RAND_SIZE);
-	kdf_add(&k, in->eid, SEC_EID_SIZE);
-	kdf_add(&k, in->pk_au, SEC_POINT65_SIZE);
-	kdf_add(&k, in->pk_ue, SEC_POINT65_SIZE);
-	kdf_add(&k, in->cert_au_hash, 32);
+	kdf_text_ksession(&k, in);
 	kdf_end(&k, in->z, ksession);
 }
 
 void sec_derive_kamf(const uint8_t ksession[SEC_KEY_SIZE], struct span serving_network,
 		     struct span supi, const uint8_t abba[2], struct sec_keys *out)
 {
-	struct kdf k;
+	struct kdf_text k;
 
-	kdf_begin(&k, 0x6c); /* TS 33.501 A.6 */
-	kdf_add(&k, serving_network.p, serving_network.n);
+	kdf_text_kseaf(&k, serving_network);
 	kdf_end(&k, ksession, out->k_seaf);
-	kdf_begin(&k, 0x6d); /* TS 33.501 A.7 */
-	kdf_add(&k, supi.p, supi.n);
-	kdf_add(&k, abba, 2);
+	kdf_text_kamf(&k, supi, abba);
 	kdf_end(&k, out->k_seaf, out->k_amf);
 }
 
@@ -139,12 +104,10 @@ size_t sec_supi_from_eid(const uint8_t eid[SEC_EID_SIZE], const char *realm,
 static void derive_algorithm_key(const struct hmac_key *k_amf, uint8_t type, uint8_t identity,
 				 uint8_t key[SEC_NAS_KEY_SIZE])
 {
-	struct kdf k;
+	struct kdf_text k;
 	uint8_t out[32];
 
-	kdf_begin(&k, 0x69);
-	kdf_add(&k, &type, 1);
-	kdf_add(&k, &identity, 1);
+	kdf_text_algorithm_key(&k, type, identity);
 	hmac(k_amf, k.buffer, k.n, out);
 	memcpy(key, out + 16, SEC_NAS_KEY_SIZE);
 	wipe(out, sizeof(out));
@@ -156,20 +119,16 @@ void sec_derive_nas_keys(const uint8_t k_amf[SEC_KEY_SIZE], enum sec_nea nea, en
 	struct hmac_key key;
 
 	hmac_key_init(&key, span_make(k_amf, SEC_KEY_SIZE));
-	derive_algorithm_key(&key, 0x01, (uint8_t)nea, k_nas_enc);
-	derive_algorithm_key(&key, 0x02, (uint8_t)nia, k_nas_int);
+	derive_algorithm_key(&key, KDF_NAS_ENC, (uint8_t)nea, k_nas_enc);
+	derive_algorithm_key(&key, KDF_NAS_INT, (uint8_t)nia, k_nas_int);
 	wipe(&key, sizeof(key));
 }
 
 void sec_derive_kgnb(const uint8_t k_amf[SEC_KEY_SIZE], uint32_t uplink_count,
 		     uint8_t k_gnb[SEC_KEY_SIZE])
 {
-	struct kdf k;
-	uint8_t count[4], access = 0x01; /* 3GPP access */
+	struct kdf_text k;
 
-	store_be32(count, uplink_count);
-	kdf_begin(&k, 0x6e); /* TS 33.501 A.9 */
-	kdf_add(&k, count, sizeof(count));
-	kdf_add(&k, &access, 1);
+	kdf_text_kgnb(&k, uplink_count);
 	kdf_end(&k, k_amf, k_gnb);
 }
