@@ -75,6 +75,32 @@ static void kgnb(const struct micro_case *c, const uint32_t *items, unsigned int
 	}
 }
 
+static void schedule(const struct micro_case *c, const uint32_t *items, unsigned int n)
+{
+	static struct sec_derivation d[MICRO_CHUNK];
+	const struct sec_derive_config config = {
+		.serving_network = span_make(micro.serving_network, strlen(micro.serving_network)),
+		.realm = micro.realm,
+	};
+
+	(void)c;
+	for (unsigned int at = 0; at < n; at += MICRO_CHUNK) {
+		unsigned int m = RTE_MIN((unsigned int)MICRO_CHUNK, n - at);
+
+		for (unsigned int i = 0; i < m; i++) {
+			const struct micro_item *item = &micro.items[items[at + i]];
+
+			d[i].in = (struct sec_session_input){
+				item->z,     item->rand_ue, item->rand_au,	item->eid,
+				item->pk_au, item->pk_ue,   micro.cert_au_hash,
+			};
+			d[i].nas = item->nas;
+		}
+		sec_derive_burst(micro.sec, &config, d, m);
+		micro_keep(d);
+	}
+}
+
 static void seal(const struct micro_case *c, const uint32_t *items, unsigned int n)
 {
 	static uint64_t counter;
@@ -158,10 +184,11 @@ static void unprotect(const struct micro_case *c, const uint32_t *items, unsigne
 
 static const struct micro_case cases[] = {
 	{"sec", "fingerprint of Cert_eUICC", "worker", 2, .run = fingerprint},
-	{"sec", "Ksession", "control", 1, .run = ksession},
-	{"sec", "K_SEAF and K_AMF, with the SUPI", "control", 1, .run = kamf},
-	{"sec", "K_NASint and K_NASenc", "control", 1, .run = nas_keys},
-	{"sec", "K_gNB", "control", 1, .run = kgnb},
+	{"sec", "Ksession", NULL, 0, .run = ksession},
+	{"sec", "K_SEAF and K_AMF, with the SUPI", NULL, 0, .run = kamf},
+	{"sec", "K_NASint and K_NASenc", NULL, 0, .run = nas_keys},
+	{"sec", "K_gNB", NULL, 0, .run = kgnb},
+	{"sec", "key schedule, 64", "control", 1, .batch = MICRO_CHUNK, .run = schedule},
 	{"sec", "K_gNB sealed", "control", 1, .run = seal},
 	{"sec", "K_gNB opened", NULL, 0, .run = open_sealed},
 	PROTECT("SECURITY MODE COMMAND, protected", 1, MICRO_SECURITY_MODE_COMMAND),

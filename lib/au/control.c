@@ -329,6 +329,8 @@ static bool prepare_keys(struct au_control *c, const struct au_job *job, unsigne
 		return false;
 	const struct ue_half_open *h = &ue->half_open;
 
+	/* The index is cold, most likely, and comes while keys are derived. */
+	ue_table_prefetch_eid(c->table, ue->eid);
 	points->pk_au[0] = points->pk_ue[0] = 0x04;
 	memcpy(points->pk_au + 1, h->pk_au, CRYPTO_POINT_SIZE);
 	memcpy(points->pk_ue + 1, job->pk_ue, CRYPTO_POINT_SIZE);
@@ -892,6 +894,8 @@ static void prefetch_job(const struct au_job *job)
 {
 	rte_prefetch0(job);
 	rte_prefetch0((const uint8_t *)job + RTE_CACHE_LINE_SIZE);
+	rte_prefetch0(job->eid);
+	rte_prefetch0(job->z);
 }
 
 static void prefetch_context(const struct au_control *c, const struct au_job *job)

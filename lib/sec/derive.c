@@ -8,132 +8,147 @@
 
 enum { DIGEST = 32, LENGTH = 8 /* octets of a message's length in its padding */ };
 
-/* HMAC keys of a pair (RFC 2104), each block hashed already. */
-struct pair_key {
-	struct sha256_pair inner, outer;
+/* A string with its padding: whole blocks. */
+struct padded {
+	struct kdf_text text;
+	size_t n;
 };
 
-struct pair {
+struct derivation {
 	bool sha_ni;
+	struct padded kseaf, kgnb; /* the same for all UEs */
 	struct sec_derivation *ue[2];
-	struct pair_key key;
-	struct kdf_text text[2];
+	/* HMAC keys of the two (RFC 2104), each block hashed already. */
+	struct sha256_pair inner, outer;
+	uint8_t key[2][SHA256_BLOCK];  /* exclusive-ored with one of the pads */
+	uint8_t hash[2][SHA256_BLOCK]; /* what the outer hash is of, padded */
 	uint8_t out[2][DIGEST];
+	struct padded own[2];
 };
-
-static void set_key(struct pair *p, const uint8_t first[SEC_KEY_SIZE],
-		    const uint8_t second[SEC_KEY_SIZE])
-{
-	uint8_t block[2][SHA256_BLOCK];
-
-	memset(block, 0x36, sizeof(block));
-	for (unsigned int i = 0; i < SEC_KEY_SIZE; i++) {
-		block[0][i] ^= first[i];
-		block[1][i] ^= second[i];
-	}
-	sha256_pair_init(&p->key.inner);
-	sha256_pair_add(&p->key.inner, block[0], block[1], p->sha_ni);
-	for (unsigned int i = 0; i < SHA256_BLOCK; i++) {
-		block[0][i] ^= 0x36 ^ 0x5c;
-		block[1][i] ^= 0x36 ^ 0x5c;
-	}
-	sha256_pair_init(&p->key.outer);
-	sha256_pair_add(&p->key.outer, block[0], block[1], p->sha_ni);
-	wipe(block, sizeof(block));
-}
 
 /* FIPS 180-4 5.1.1, of a message whose first block was the key's: 1, zeros, its length in bits. */
-static size_t pad(struct kdf_text *t)
+static void pad(struct padded *p)
 {
-	size_t whole = (t->n + LENGTH) / SHA256_BLOCK * SHA256_BLOCK + SHA256_BLOCK;
+	struct kdf_text *t = &p->text;
 
-	memset(t->buffer + t->n, 0, whole - t->n);
+	p->n = (t->n + LENGTH) / SHA256_BLOCK * SHA256_BLOCK + SHA256_BLOCK;
+	memset(t->buffer + t->n, 0, p->n - t->n);
 	t->buffer[t->n] = 0x80;
-	store_be64(t->buffer + whole - LENGTH, 8 * (uint64_t)(SHA256_BLOCK + t->n));
-	return whole;
+	store_be64(t->buffer + p->n - LENGTH, 8 * (uint64_t)(SHA256_BLOCK + t->n));
 }
 
-/* HMAC of both texts, into out. */
-static void finish(struct pair *p)
+static void prepare(struct derivation *d, const struct sec *s,
+		    const struct sec_derive_config *config)
 {
-	struct sha256_pair hash = p->key.inner;
-	uint8_t block[2][SHA256_BLOCK] = {{0}};
-	size_t n = pad(&p->text[0]);
-
-	pad(&p->text[1]);
-	for (size_t at = 0; at < n; at += SHA256_BLOCK)
-		sha256_pair_add(&hash, p->text[0].buffer + at, p->text[1].buffer + at, p->sha_ni);
+	d->sha_ni = s->mgr->features & IMB_FEATURE_SHANI;
+	kdf_text_kseaf(&d->kseaf.text, config->serving_network);
+	pad(&d->kseaf);
+	kdf_text_kgnb(&d->kgnb.text, 0);
+	pad(&d->kgnb);
+	memset(d->hash, 0, sizeof(d->hash));
 	for (unsigned int i = 0; i < 2; i++) {
-		sha256_pair_digest(&hash, i, block[i]);
-		block[i][DIGEST] = 0x80;
-		store_be16(block[i] + SHA256_BLOCK - 2, 8 * (SHA256_BLOCK + DIGEST));
+		d->hash[i][DIGEST] = 0x80;
+		store_be16(d->hash[i] + SHA256_BLOCK - 2, 8 * (SHA256_BLOCK + DIGEST));
 	}
-	hash = p->key.outer;
-	sha256_pair_add(&hash, block[0], block[1], p->sha_ni);
-	sha256_pair_digest(&hash, 0, p->out[0]);
-	sha256_pair_digest(&hash, 1, p->out[1]);
-	wipe(block, sizeof(block));
-	wipe(&hash, sizeof(hash));
 }
 
-static void derive_algorithm_keys(struct pair *p, uint8_t type)
+static void set_key(struct derivation *d, const uint8_t *first, const uint8_t *second)
+{
+	for (unsigned int i = 0; i < SEC_KEY_SIZE; i++) {
+		d->key[0][i] = first[i] ^ 0x36;
+		d->key[1][i] = second[i] ^ 0x36;
+	}
+	memset(d->key[0] + SEC_KEY_SIZE, 0x36, SHA256_BLOCK - SEC_KEY_SIZE);
+	memset(d->key[1] + SEC_KEY_SIZE, 0x36, SHA256_BLOCK - SEC_KEY_SIZE);
+	sha256_pair_init(&d->inner);
+	sha256_pair_add(&d->inner, d->key[0], d->key[1], d->sha_ni);
+	for (unsigned int i = 0; i < SHA256_BLOCK; i++) {
+		d->key[0][i] ^= 0x36 ^ 0x5c;
+		d->key[1][i] ^= 0x36 ^ 0x5c;
+	}
+	sha256_pair_init(&d->outer);
+	sha256_pair_add(&d->outer, d->key[0], d->key[1], d->sha_ni);
+}
+
+/* HMAC of both strings, which are as long as each other, into out. */
+static void hmac(struct derivation *d, const struct padded *first, const struct padded *second)
+{
+	struct sha256_pair state = d->inner;
+
+	for (size_t at = 0; at < first->n; at += SHA256_BLOCK)
+		sha256_pair_add(&state, first->text.buffer + at, second->text.buffer + at,
+				d->sha_ni);
+	sha256_pair_digests(&state, d->hash[0], d->hash[1], d->sha_ni);
+	state = d->outer;
+	sha256_pair_add(&state, d->hash[0], d->hash[1], d->sha_ni);
+	sha256_pair_digests(&state, d->out[0], d->out[1], d->sha_ni);
+	wipe(&state, sizeof(state));
+}
+
+static void hmac_own(struct derivation *d)
+{
+	pad(&d->own[0]);
+	pad(&d->own[1]);
+	hmac(d, &d->own[0], &d->own[1]);
+}
+
+static void derive_algorithm_keys(struct derivation *d, uint8_t type)
 {
 	for (unsigned int i = 0; i < 2; i++) {
-		const struct sec_nas_context *nas = &p->ue[i]->nas;
+		const struct sec_nas_context *nas = &d->ue[i]->nas;
 
-		kdf_text_algorithm_key(&p->text[i], type,
+		kdf_text_algorithm_key(&d->own[i].text, type,
 				       type == KDF_NAS_ENC ? nas->nea : nas->nia);
 	}
-	finish(p);
+	hmac_own(d);
 	for (unsigned int i = 0; i < 2; i++) {
-		struct sec_nas_context *nas = &p->ue[i]->nas;
+		struct sec_nas_context *nas = &d->ue[i]->nas;
 
 		memcpy(type == KDF_NAS_ENC ? nas->k_nas_enc : nas->k_nas_int,
-		       p->out[i] + DIGEST - SEC_NAS_KEY_SIZE, SEC_NAS_KEY_SIZE);
+		       d->out[i] + DIGEST - SEC_NAS_KEY_SIZE, SEC_NAS_KEY_SIZE);
 	}
 }
 
-static void derive(struct pair *p, const struct sec_derive_config *config)
+static void derive_pair(struct derivation *d, const struct sec_derive_config *config)
 {
 	char supi[SEC_SUPI_MAX];
 
 	for (unsigned int i = 0; i < 2; i++)
-		kdf_text_ksession(&p->text[i], &p->ue[i]->in);
-	set_key(p, p->ue[0]->in.z, p->ue[1]->in.z);
-	finish(p);
-	for (unsigned int i = 0; i < 2; i++)
-		kdf_text_kseaf(&p->text[i], config->serving_network);
-	set_key(p, p->out[0], p->out[1]);
-	finish(p);
+		kdf_text_ksession(&d->own[i].text, &d->ue[i]->in);
+	set_key(d, d->ue[0]->in.z, d->ue[1]->in.z);
+	hmac_own(d);
+	set_key(d, d->out[0], d->out[1]);
+	hmac(d, &d->kseaf, &d->kseaf);
 	for (unsigned int i = 0; i < 2; i++) {
-		size_t n = sec_supi_from_eid(p->ue[i]->in.eid, config->realm, supi);
+		size_t n = sec_supi_from_eid(d->ue[i]->in.eid, config->realm, supi);
 
-		kdf_text_kamf(&p->text[i], span_make(supi, n), config->abba);
+		kdf_text_kamf(&d->own[i].text, span_make(supi, n), config->abba);
 	}
-	set_key(p, p->out[0], p->out[1]);
-	finish(p);
+	set_key(d, d->out[0], d->out[1]);
+	hmac_own(d);
+	set_key(d, d->out[0], d->out[1]);
 	for (unsigned int i = 0; i < 2; i++)
-		memcpy(p->ue[i]->k_amf, p->out[i], SEC_KEY_SIZE);
-	set_key(p, p->out[0], p->out[1]);
-	derive_algorithm_keys(p, KDF_NAS_ENC);
-	derive_algorithm_keys(p, KDF_NAS_INT);
+		memcpy(d->ue[i]->k_amf, d->out[i], SEC_KEY_SIZE);
+	derive_algorithm_keys(d, KDF_NAS_ENC);
+	derive_algorithm_keys(d, KDF_NAS_INT);
+	hmac(d, &d->kgnb, &d->kgnb);
 	for (unsigned int i = 0; i < 2; i++)
-		kdf_text_kgnb(&p->text[i], 0);
-	finish(p);
-	for (unsigned int i = 0; i < 2; i++)
-		memcpy(p->ue[i]->k_gnb, p->out[i], SEC_KEY_SIZE);
+		memcpy(d->ue[i]->k_gnb, d->out[i], SEC_KEY_SIZE);
 }
 
 void sec_derive_burst(const struct sec *s, const struct sec_derive_config *config,
 		      struct sec_derivation *ues, unsigned int n)
 {
-	struct pair p = {.sha_ni = s->mgr->features & IMB_FEATURE_SHANI};
+	struct derivation d;
 
+	if (n == 0)
+		return;
+	prepare(&d, s, config);
 	/* One that is left over is its own neighbour. */
 	for (unsigned int i = 0; i < n; i += 2) {
-		p.ue[0] = &ues[i];
-		p.ue[1] = i + 1 < n ? &ues[i + 1] : &ues[i];
-		derive(&p, config);
+		d.ue[0] = &ues[i];
+		d.ue[1] = i + 1 < n ? &ues[i + 1] : &ues[i];
+		derive_pair(&d, config);
 	}
-	wipe(&p, sizeof(p));
+	wipe(&d, sizeof(d));
 }

@@ -12,6 +12,8 @@
 struct sec {
 	IMB_MGR *mgr;
 	void *snow3g_schedule; /* for the key of the message at hand */
+	/* AES-128 for encryption alone: the manager's own makes the decryption's keys too. */
+	void (*expand_key)(const void *key, void *expanded);
 };
 
 #endif

@@ -32,7 +32,6 @@ static uint64_t count_word(uint32_t count, enum sec_direction direction)
  * when its memory has left the cache (docs/performance.md). */
 struct aes_key {
 	DECLARE_ALIGNED(uint32_t enc[4 * 11], 16);
-	DECLARE_ALIGNED(uint32_t dec[4 * 11], 16); /* comes along */
 };
 
 /* AES-CMAC (SP 800-38B) of 8 octets and n more; n is above 0. CFB of a block is the step of a
@@ -46,7 +45,7 @@ static void aes_cmac(struct sec *s, const uint8_t *key, uint64_t head, const uin
 	uint8_t last[16] = {0}, x[16];
 	size_t at = 0, rest = 0;
 
-	IMB_AES_KEYEXP_128(s->mgr, key, k.enc, k.dec);
+	s->expand_key(key, k.enc);
 	IMB_AES_CMAC_SUBKEY_GEN_128(s->mgr, k.enc, subkeys[0], subkeys[1]);
 	if (n > 8) {
 		memcpy(x, &head, 8);
@@ -80,7 +79,7 @@ static void aes_ctr(struct sec *s, const uint8_t *key, uint64_t head, const uint
 	struct aes_key k;
 	uint64_t counter[2] = {head, 0};
 
-	IMB_AES_KEYEXP_128(s->mgr, key, k.enc, k.dec);
+	s->expand_key(key, k.enc);
 	for (size_t at = 0; at < n; at += 16) {
 		counter[1] = __builtin_bswap64(at / 16);
 		IMB_AES128_CFB_ONE(s->mgr, out + at, in + at, counter, k.enc,

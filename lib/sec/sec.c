@@ -3,6 +3,24 @@
 
 #include "sec/internal.h"
 
+static void choose_key_expansion(struct sec *s)
+{
+	switch (s->mgr->used_arch) {
+	case IMB_ARCH_AVX512:
+		s->expand_key = aes_keyexp_128_enc_avx512;
+		return;
+	case IMB_ARCH_AVX2:
+		s->expand_key = aes_keyexp_128_enc_avx2;
+		return;
+	case IMB_ARCH_AVX:
+		s->expand_key = aes_keyexp_128_enc_avx;
+		return;
+	default:
+		s->expand_key = aes_keyexp_128_enc_sse;
+		return;
+	}
+}
+
 struct sec *sec_create(const char **why)
 {
 	struct sec *s = calloc(1, sizeof(*s));
@@ -18,7 +36,7 @@ struct sec *sec_create(const char **why)
 	IMB_ARCH arch;
 
 	init_mb_mgr_auto(s->mgr, &arch);
-	if (imb_get_errno(s->mgr) != 0) {
+	if (imb_get_errno(s->mgr) != 0 || !(s->mgr->features & IMB_FEATURE_AESNI)) {
 		*why = "intel-ipsec-mb cannot run on this processor (it needs SSE4.2 and AES-NI)";
 		free_mb_mgr(s->mgr);
 		free(s);
@@ -31,6 +49,7 @@ struct sec *sec_create(const char **why)
 		free(s);
 		return NULL;
 	}
+	choose_key_expansion(s);
 	*why = NULL;
 	return s;
 }

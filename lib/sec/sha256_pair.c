@@ -34,10 +34,14 @@ struct chain {
 	__m128i abef, cdgh, w[4];
 };
 
+SHA_NI static inline __m128i big_endian(void)
+{
+	return _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+}
+
 SHA_NI static inline void chain_load(struct chain *c, const uint32_t h[SHA256_WORDS],
 				     const uint8_t *block)
 {
-	const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
 	__m128i abcd = _mm_loadu_si128((const __m128i *)h);
 	__m128i efgh = _mm_loadu_si128((const __m128i *)(h + 4));
 	__m128i cdab = _mm_shuffle_epi32(abcd, 0xb1), hgfe = _mm_shuffle_epi32(efgh, 0x1b);
@@ -45,7 +49,8 @@ SHA_NI static inline void chain_load(struct chain *c, const uint32_t h[SHA256_WO
 	c->abef = _mm_alignr_epi8(cdab, hgfe, 8);
 	c->cdgh = _mm_blend_epi16(hgfe, cdab, 0xf0);
 	for (unsigned int i = 0; i < 4; i++)
-		c->w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)block + i), big_endian);
+		c->w[i] =
+			_mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)block + i), big_endian());
 }
 
 SHA_NI static inline void chain_add(const struct chain *c, uint32_t h[SHA256_WORDS])
@@ -117,8 +122,26 @@ void sha256_pair_add(struct sha256_pair *p, const uint8_t *first, const uint8_t 
 	add_by_openssl(p->h[1], second);
 }
 
-void sha256_pair_digest(const struct sha256_pair *p, unsigned int which, uint8_t digest[32])
+/* In sixteens, as they will be loaded: octets written in smaller pieces could not be forwarded from
+ * the store. */
+SHA_NI static void digests_in_hardware(const struct sha256_pair *p, uint8_t *first, uint8_t *second)
 {
-	for (unsigned int i = 0; i < SHA256_WORDS; i++)
-		store_be32(digest + 4 * i, p->h[which][i]);
+	for (unsigned int i = 0; i < 4; i++) {
+		__m128i words = _mm_loadu_si128((const __m128i *)p->h[i / 2] + i % 2);
+
+		_mm_storeu_si128((__m128i *)(i < 2 ? first : second) + i % 2,
+				 _mm_shuffle_epi8(words, big_endian()));
+	}
+}
+
+void sha256_pair_digests(const struct sha256_pair *p, uint8_t *first, uint8_t *second, bool sha_ni)
+{
+	if (sha_ni) {
+		digests_in_hardware(p, first, second);
+		return;
+	}
+	for (unsigned int i = 0; i < SHA256_WORDS; i++) {
+		store_be32(first + 4 * i, p->h[0][i]);
+		store_be32(second + 4 * i, p->h[1][i]);
+	}
 }

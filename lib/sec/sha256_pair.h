@@ -20,7 +20,7 @@ void sha256_pair_init(struct sha256_pair *p);
 /* One block more of each. */
 void sha256_pair_add(struct sha256_pair *p, const uint8_t *first, const uint8_t *second,
 		     bool sha_ni);
-/* The digest of one of them. */
-void sha256_pair_digest(const struct sha256_pair *p, unsigned int which, uint8_t digest[32]);
+/* The digests of both. */
+void sha256_pair_digests(const struct sha256_pair *p, uint8_t *first, uint8_t *second, bool sha_ni);
 
 #endif
