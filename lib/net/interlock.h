@@ -52,33 +52,33 @@ struct net_interlock {
 bool net_interlock_create(const struct net_if *nifs, unsigned int n,
 			  struct net_interlock **interlock);
 /* After every lcore has left and the ports are stopped, which is done inside, in a turn. */
-void net_interlock_destroy(struct net_interlock *interlock);
+void net_interlock_destroy(struct net_interlock *g);
 
 /* rte_eal_cleanup as the last thing of a process; where an interlock was made, nothing: the kernel
  * takes the memory back, and memif is used without hugepages, whose files would stay. */
 void net_eal_cleanup(void);
 
 /* An lcore that is about to begin its turns, and one that has ended them. */
-void net_interlock_enter(struct net_interlock *interlock, unsigned int lcore);
-void net_interlock_leave(struct net_interlock *interlock, unsigned int lcore);
+void net_interlock_enter(struct net_interlock *g, unsigned int lcore);
+void net_interlock_leave(struct net_interlock *g, unsigned int lcore);
 
 /* At the beginning of each turn; false: this turn touches no port. */
-static inline bool net_interlock_open(struct net_interlock *interlock, unsigned int lcore)
+static inline bool net_interlock_open(struct net_interlock *g, unsigned int lcore)
 {
-	if (!interlock)
+	if (!g)
 		return true;
-	unsigned int closing = atomic_load_explicit(&interlock->closing, memory_order_acquire);
+	unsigned int closing = atomic_load_explicit(&g->closing, memory_order_acquire);
 
 	if (closing == 0)
 		return true;
-	atomic_store_explicit(&interlock->lcores[lcore].seen, closing, memory_order_release);
+	atomic_store_explicit(&g->lcores[lcore].seen, closing, memory_order_release);
 	return false;
 }
 
 /* Stands still until it is open; until the next look no callback of a driver runs. */
-static inline void net_interlock_wait(struct net_interlock *interlock, unsigned int lcore)
+static inline void net_interlock_wait(struct net_interlock *g, unsigned int lcore)
 {
-	while (!net_interlock_open(interlock, lcore))
+	while (!net_interlock_open(g, lcore))
 		rte_pause();
 }
 
