@@ -44,9 +44,19 @@ expect() {
 	END
 }
 
-config() { # [YAML-LINE...]
+# config [YAML-LINE...]: of one cpau. Nobody is refused because the machine does something else for a while: a scenario
+# that is about refusal names its queue-delay.
+config() {
+	local timers='timers: {queue-delay: 1s}' line
 	memif_config "$WORK/credentials"
-	printf '%s\n' "$@" >>"$WORK/cpau.yaml"
+	for line in "$@"; do
+		case $line in
+		*queue-delay*) timers= ;;
+		'timers: {'*) line="timers: {queue-delay: 1s, ${line#*\{}" timers= ;;
+		esac
+		echo "$line" >>"$WORK/cpau.yaml"
+	done
+	echo "$timers" >>"$WORK/cpau.yaml"
 }
 
 # hostile_fleet COUNT: devices of an EUM and a CI that cpau does not know.
@@ -91,10 +101,9 @@ every_fault_meets_its_cause() {
 	faults=$("$BUILD/apps/cpau-storm/cpau-storm" --fault help | awk '{printf "%s%s=3%%", n++ ? "," : "", $1}')
 	# {fault: cause} of those that are answered
 	causes=$("$BUILD/apps/cpau-storm/cpau-storm" --fault help | sed -n 's/^\([^ ]*\) .*-> \([^ ]*\)$/"\1": "\2",/p')
-	# Whoever waits for this machine waits: all faults come at once, and each is to meet its own cause.
-	config 'timers: {t3560: 300ms, t3560-retries: 1, queue-delay: 1s}'
+	config 'timers: {t3560: 1s, t3560-retries: 1}'
 	hostile_fleet 700
-	run "$WORK/p256.fleet" --ues 700 --patience 3 --t3510 0.5 --tries 2 --in-flight 700 --fault "$faults" \
+	run "$WORK/p256.fleet" --ues 700 --patience 8 --t3510 2 --tries 2 --in-flight 700 --fault "$faults" \
 		--hostile-fleet "$WORK/hostile.fleet"
 	expect 'r["faults"]["sent"] > 300 and r["faults"]["sent"] == r["faults"]["as_expected"]'
 	expect 'r["failed"] == 0 and r["attached"] + r["faults"]["sent"] == 700'
@@ -109,7 +118,7 @@ every_fault_meets_its_cause() {
 
 # Strangers whose EUM and CI nobody has seen cost step 5, and honest UEs nothing.
 strangers_are_refused_in_step_5() {
-	config 'timers: {queue-delay: 1s}' # as above: nobody is refused because the machine is slow
+	config
 	hostile_fleet 100
 	run "$WORK/p256.fleet" --ues 800 --an 16 --rate 2000 --fault stranger=50% --hostile-fleet "$WORK/hostile.fleet"
 	expect 'r["failed"] == 0 and r["attached"] + r["faults"]["sent"] == 800 and r["faults"]["sent"] > 300'
@@ -161,7 +170,7 @@ phases_and_timeline_add_up() {
 	expect 'len({len(t[k]) for k in t if k != "interval_s"}) == 1 and len(t["p50_us"]) >= 44 and sum(t["started"][26:30]) == 0' \
 		't = r["timeline"]'
 	# With OpenSSL, which cannot serve that many, UEs come back; what they wait is not what the accepted attempt takes.
-	config 'crypto: {backend: openssl}' 'timers: {back-off: 4s}'
+	config 'crypto: {backend: openssl}' 'timers: {back-off: 4s, queue-delay: 20ms}'
 	pki fleet --dir "$WORK/credentials" --count 4000 --out "$WORK/p256b.fleet"
 	run "$WORK/p256b.fleet" --an 16 --phase 20000:0.2 --retry --an-wait 1 --timeline 100
 	expect 'r["phases"][0]["attached"] == 4000 == r["attached"] and r["refused_with_back_off"] > 0 and r["phases"][0]["p99_accepted_us"] < r["phases"][0]["p99_us"]'
@@ -374,9 +383,14 @@ a_peer_that_is_killed_takes_nobody_along() {
 	pki fleet --dir "$WORK/credentials" --count 1000 --out "$WORK/p256.fleet"
 	config
 	start_cpau --json
-	for wait in 0.7 0.9 0.6 0.8 1.0 0.65 0.85 0.75 0.95 0.7; do
+	# How long one that is left alone takes here, which is what the others' lives are measured by.
+	local whole part
+	whole=$(date +%s%N)
+	storm "$WORK/p256.fleet" --ues 700 --in-flight 700 >/dev/null || die "$NAME: the first one did not run"
+	whole=$(($(date +%s%N) - whole))
+	for part in 70 90 60 80 100 65 85 75 95 70; do
 		storm "$WORK/p256.fleet" --ues 700 --in-flight 700 >/dev/null 2>&1 &
-		sleep "$wait"
+		sleep "$(python3 -c "print($whole * $part / 100 / 1e9)")"
 		pkill -KILL -P $! cpau-storm || true
 		wait $! || true
 	done
@@ -384,7 +398,7 @@ a_peer_that_is_killed_takes_nobody_along() {
 	storm "$WORK/p256.fleet" --ues 300 --t3510 0.5 --tries 20 --json >"$WORK/report" || STATUS=$?
 	stop_cpau
 	REPORT=$(tail -n 1 "$WORK/report") SUMMARY=$(tail -n 1 "$WORK/cpau.out")
-	expect 'r["attached"] == 300 and events["attach-requests"] > 300'
+	expect 'r["attached"] == 300 and events["attach-requests"] >= 1000'
 }
 
 # cpau on net_af_packet over a veth pair, the UE on the kernel's own sockets in a network namespace.
@@ -392,7 +406,7 @@ a_peer_that_is_killed_takes_nobody_along() {
 overload_is_refused_and_everybody_attaches_in_the_end() {
 	fresh_credentials
 	pki fleet --dir "$WORK/credentials" --count 6000 --out "$WORK/p256b.fleet"
-	config 'crypto: {backend: openssl}' 'timers: {back-off: 4s}'
+	config 'crypto: {backend: openssl}' 'timers: {back-off: 4s, queue-delay: 20ms}'
 	run "$WORK/p256b.fleet" --an 16 --rate 20000 --retry --an-wait 1 --in-flight 6000
 	expect 'r["attached"] == 6000 and r["failed"] == 0'
 	# most of them were refused before any cryptography, and most of those by their access nodes
@@ -421,7 +435,7 @@ veth() {
 	ip netns exec "$NS" sh -c 'ip addr add 192.0.2.100/24 dev cpau-v1 && ip link set cpau-v1 up && ip link set lo up'
 	# The veth pair would leave UDP checksums to a NIC that is not there.
 	ip netns exec "$NS" ethtool -K cpau-v1 tx off >/dev/null
-	config
+	config "${TIMERS:-}"
 	for stages in "${@:-worker, crypto, control}"; do
 		lcores="$lcores\\n  - {lcore: $cpu, stages: [$stages]}"
 		cpu=$STORM_CPU
@@ -451,9 +465,8 @@ kernel_sockets_attach() { kernel_sockets ''; }
 # What --write-pcap wrote is a load for anybody's generator: every request is answered, the honest with step 3, the others
 # with their cause.
 a_replayed_capture_is_answered() {
-	veth '' || return 0
 	# UEs that do not answer are half-open for as long as the test takes.
-	printf '%s\n' 'timers: {t3560: 60s, shutdown: 100ms, queue-delay: 1s}' >>"$WORK/cpau.yaml"
+	TIMERS='timers: {t3560: 60s, shutdown: 100ms}' veth '' || return 0
 	"$BUILD/apps/cpau-storm/cpau-storm" --fleet "$WORK/p256b.fleet" --local 192.0.2.100 --peer 192.0.2.1 --an 4 \
 		--ues 400 --rate 1000 --fault bad-sig1=10%,cert-malformed=10% --write-pcap "$WORK/load.pcap" \
 		--peer-mac "$(cat /sys/class/net/cpau-v0/address)" --json >"$WORK/report"

@@ -94,7 +94,8 @@ struct au_job {
 	uint8_t pk_au[CRYPTO_POINT_SIZE];
 	uint8_t au_signature[CRYPTO_SIGNATURE_SIZE];
 	uint8_t z[CRYPTO_SCALAR_SIZE]; /* secret */
-	/* What control derived from it, in control's own memory until the job is handled; or NULL */
+	/* What control derived from it, in control's own memory until the job is handled; or NULL
+	 */
 	struct sec_derivation *keys;
 };
 
