@@ -279,12 +279,12 @@ static void give_accept(void)
 	give(nas, protect(SEC_HDR_INTEGRITY_CIPHERED, &m, nas, sizeof(nas)));
 }
 
-static void give_session_with(uint8_t pti, struct span epco)
+static void give_session_of(uint8_t pti, struct span address, struct span epco)
 {
 	static const uint8_t rules[9] = {1, 0, 6, 0x31, 0x31, 1, 1, 1, 9};
-	static const uint8_t ambr[6] = {1, 0, 1, 1, 0, 1}, address[5] = {1, 10, 0, 0, 7};
+	static const uint8_t ambr[6] = {1, 0, 1, 1, 0, 1};
 	struct wire_message sm, m;
-	uint8_t one = 1, container[128], nas[256];
+	uint8_t one = 1, container[384], nas[512];
 
 	wire_message_init(&sm, WIRE_EPD_5GSM, WIRE_NAS_SESSION_ESTABLISHMENT_ACCEPT);
 	sm.pdu_session_id = 1;
@@ -293,7 +293,7 @@ static void give_session_with(uint8_t pti, struct span epco)
 	wire_set(&sm, WIRE_IE_SSC_MODE, &one, 1);
 	wire_set(&sm, WIRE_IE_QOS_RULES, rules, sizeof(rules));
 	wire_set(&sm, WIRE_IE_SESSION_AMBR, ambr, sizeof(ambr));
-	wire_set(&sm, WIRE_IE_PDU_ADDRESS, address, sizeof(address));
+	wire_set(&sm, WIRE_IE_PDU_ADDRESS, address.p, address.n);
 	wire_set(&sm, WIRE_IE_EPCO, epco.p, epco.n);
 	size_t n = wire_encode(&sm, container, sizeof(container));
 
@@ -303,6 +303,13 @@ static void give_session_with(uint8_t pti, struct span epco)
 	wire_set(&m, WIRE_IE_PAYLOAD_CONTAINER, container, n);
 	wire_set(&m, WIRE_IE_PDU_SESSION_ID, &one, 1);
 	give(nas, protect(SEC_HDR_INTEGRITY_CIPHERED, &m, nas, sizeof(nas)));
+}
+
+static void give_session_with(uint8_t pti, struct span epco)
+{
+	static const uint8_t address[5] = {1, 10, 0, 0, 7};
+
+	give_session_of(pti, span_make(address, sizeof(address)), epco);
 }
 
 /* DNS 10.0.0.1, and the SM-DP+ at 10.0.0.2 */
@@ -564,6 +571,84 @@ Test(ue, detach_is_repeated_until_it_is_accepted_and_a_new_run_is_fresh)
 	net.downlink = net.uplink_next = 0;
 	run_to_secured();
 	cr_assert_neq(memcmp(rand_ue, ue.rand_ue, 16), 0);
+}
+
+/* The network's own: cause 0 for none. */
+static void give_detach_request(uint8_t cause)
+{
+	struct wire_message m;
+	uint8_t nas[64];
+
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_DETACH_REQUEST);
+	if (cause != 0)
+		wire_set(&m, WIRE_IE_CAUSE, &cause, 1);
+	give(nas, protect(SEC_HDR_INTEGRITY_CIPHERED, &m, nas, sizeof(nas)));
+}
+
+static void run_to_attached(void)
+{
+	run_to_secured();
+	give_accept();
+	uplink_type(sent_n - 2);
+	uplink_type(sent_n - 1);
+	give_session(1);
+	cr_assert_eq(ue.state, DEVICE_ATTACHED);
+}
+
+Test(ue, the_network_may_detach_it_and_every_repetition_is_accepted)
+{
+	run_to_attached();
+	unsigned int before = sent_n;
+
+	give_detach_request(WIRE_CAUSE_SESSION_EXPIRED);
+	cr_assert_eq(ue.state, DEVICE_DETACHED);
+	cr_assert(ue.detached_by_network);
+	cr_assert_eq(ue.cause, WIRE_CAUSE_SESSION_EXPIRED);
+	give_detach_request(WIRE_CAUSE_SESSION_EXPIRED);
+	cr_assert_eq(sent_n, before + 2);
+	cr_assert_eq(uplink_type(before), WIRE_NAS_DETACH_ACCEPT);
+	cr_assert_eq(uplink_type(before + 1), WIRE_NAS_DETACH_ACCEPT);
+	sent_n = 0;
+	net.downlink = net.uplink_next = 0;
+	run_to_secured();
+	cr_assert_not(ue.detached_by_network);
+	cr_assert_eq(ue.cause, WIRE_CAUSE_NONE);
+}
+
+Test(ue, a_detach_by_the_network_without_a_cause_or_with_one_of_no_table_has_one)
+{
+	run_to_attached();
+	give_detach_request(0);
+	cr_assert_eq(ue.cause, WIRE_CAUSE_RELEASED);
+	sent_n = 0;
+	net.downlink = net.uplink_next = 0;
+	run_to_attached();
+	give_detach_request(0xff);
+	cr_assert_eq(ue.state, DEVICE_DETACHED);
+	cr_assert_lt((unsigned int)ue.cause, WIRE_CAUSE_LIMIT);
+}
+
+Test(ue, when_both_detach_its_own_is_over_too)
+{
+	run_to_attached();
+	device_detach(&world, &ue);
+	uplink_type(sent_n - 1);
+	give_detach_request(WIRE_CAUSE_SESSION_DONE);
+	cr_assert_eq(uplink_type(sent_n - 1), WIRE_NAS_DETACH_ACCEPT);
+	cr_assert_eq(ue.state, DEVICE_DETACHED);
+	cr_assert_not(ue.detached_by_network);
+}
+
+Test(ue, a_plain_detach_request_is_nobodys)
+{
+	static const uint8_t plain[] = {0x7e, 0, WIRE_NAS_DETACH_REQUEST};
+
+	run_to_attached();
+	unsigned int before = sent_n;
+
+	give(plain, sizeof(plain));
+	cr_assert_eq(ue.state, DEVICE_ATTACHED);
+	cr_assert_eq(sent_n, before);
 }
 
 Test(ue, every_algorithm_pair_that_was_offered_works)
@@ -888,6 +973,110 @@ Test(ue, a_session_without_dns_or_smdp_is_not_taken)
 	}
 	give_session(1);
 	cr_assert_eq(ue.state, DEVICE_ATTACHED);
+}
+
+/* DNS at 10.0.0.1 and 2001:db8::53, link MTU 1400, and the SM-DP+ at 10.0.0.2 */
+static const uint8_t dual_epco[] = {
+	0x80, 0x00, 0x03, 16,	0x20, 0x01, 0x0d, 0xb8, 0,  0, 0, 0, 0,	   0,	 0,
+	0,    0,    0,	  0,	0x53, 0x00, 0x0d, 4,	10, 0, 0, 1, 0x00, 0x10, 2,
+	0x05, 0x78, 0xff, 0x00, 10,   0x00, 0xf1, 0x10, 10, 0, 0, 2, 'd',  'p',	 '+',
+};
+
+#define IID 0x0000000000000007
+
+static void give_address(const uint8_t *address, size_t n)
+{
+	uint8_t *exact = malloc(n);
+
+	memcpy(exact, address, n);
+	give_session_of(1, span_make(exact, n), span_make(dual_epco, sizeof(dual_epco)));
+	free(exact);
+}
+
+static uint8_t asked_type(void)
+{
+	uint8_t plain[1024];
+	struct wire_message m, sm;
+	enum sec_header header;
+	size_t n;
+
+	cr_assert_eq(sec_nas_unprotect(world.sec, &net.nas, SEC_UPLINK, &net.uplink_next, last(),
+				       plain, sizeof(plain), &n, &header, NULL),
+		     SEC_OK);
+	cr_assert_eq(wire_nas_decode(&m, span_make(plain, n)), WIRE_CAUSE_NONE);
+	cr_assert_eq(wire_nas_decode(&sm, m.ie[WIRE_IE_PAYLOAD_CONTAINER]), WIRE_CAUSE_NONE);
+	cr_assert(wire_has(&sm, WIRE_IE_EPCO));
+	return sm.ie[WIRE_IE_PDU_SESSION_TYPE].p[0];
+}
+
+Test(ue, a_session_of_both_families_has_an_address_of_each)
+{
+	static const uint8_t address[] = {3, 0, 0, 0, 0, 0, 0, 0, 7, 10, 0, 0, 9};
+	static const uint8_t dns[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 0x53};
+
+	world.session_type = DEVICE_SESSION_IPV4V6;
+	run_to_secured();
+	give_accept();
+	cr_assert_eq(asked_type(), DEVICE_SESSION_IPV4V6);
+	give_address(address, sizeof(address));
+	cr_assert_eq(ue.state, DEVICE_ATTACHED);
+	cr_assert_eq(ue.session_type, DEVICE_SESSION_IPV4V6);
+	cr_assert_eq(ue.interface_id, IID);
+	cr_assert_eq(ue.ipv4, 0x0a000009);
+	cr_assert_eq(ue.dns, 0x0a000001);
+	cr_assert_eq(memcmp(ue.dns_ipv6, dns, 16), 0);
+	cr_assert_eq(ue.mtu, 1400);
+	cr_assert_eq(ue.smdp, 0x0a000002);
+	cr_assert_str_eq(world.smdp_name, "dp+");
+}
+
+Test(ue, a_session_of_ipv6_has_an_interface_identifier_alone)
+{
+	static const uint8_t address[] = {2, 0, 0, 0, 0, 0, 0, 0, 7};
+
+	world.session_type = DEVICE_SESSION_IPV6;
+	run_to_secured();
+	give_accept();
+	cr_assert_eq(asked_type(), DEVICE_SESSION_IPV6);
+	give_address(address, sizeof(address));
+	cr_assert_eq(ue.state, DEVICE_ATTACHED);
+	cr_assert_eq(ue.interface_id, IID);
+	cr_assert_eq(ue.ipv4, 0);
+}
+
+Test(ue, the_network_may_give_one_family_where_both_were_asked_for)
+{
+	static const uint8_t address[] = {1, 10, 0, 0, 9};
+
+	world.session_type = DEVICE_SESSION_IPV4V6;
+	run_to_secured();
+	give_accept();
+	give_address(address, sizeof(address));
+	cr_assert_eq(ue.state, DEVICE_ATTACHED);
+	cr_assert_eq(ue.session_type, DEVICE_SESSION_IPV4);
+	cr_assert_eq(ue.interface_id, 0);
+}
+
+Test(ue, an_address_of_a_type_that_was_not_asked_for_or_of_another_length_is_not_taken)
+{
+	static const uint8_t address[13] = {0};
+	uint8_t wrong[13];
+
+	run_to_secured();
+	give_accept();
+	for (unsigned int type = 0; type < 8; type++) {
+		for (size_t n = 5; n <= sizeof(address); n++) {
+			if (type == DEVICE_SESSION_IPV4 && n == 5)
+				continue;
+			memcpy(wrong, address, sizeof(wrong));
+			wrong[0] = (uint8_t)type;
+			give_address(wrong, n);
+			cr_assert_eq(ue.state, DEVICE_REGISTERED, "type %u, %zu octets", type, n);
+		}
+	}
+	give_session(1);
+	cr_assert_eq(ue.state, DEVICE_ATTACHED);
+	cr_assert_eq(ue.mtu, 0);
 }
 
 Test(ue, a_session_accept_of_another_transaction_is_ignored)

@@ -8,10 +8,11 @@ enum {
 	ATTACH_TYPE_PROVISIONING = 1,
 	PDU_SESSION_ID = 1,
 	PTI = 1,
-	PDU_TYPE_IPV4 = 1,
 	REQUEST_INITIAL = 1,
 	PAYLOAD_N1_SM = 1,
+	PCO_DNS_IPV6 = 0x0003,
 	PCO_DNS_IPV4 = 0x000d,
+	PCO_IPV4_MTU = 0x0010,
 	PCO_OPERATOR = 0xff00,
 	CAUSE_5GMM_CAPABILITY = 23, /* UE security capabilities mismatch, TS 24.501 9.11.3.2 */
 };
@@ -134,6 +135,7 @@ static void begin_run(struct device *d)
 	d->cause = WIRE_CAUSE_NONE;
 	d->back_off_s = 0;
 	d->secured = false;
+	d->detached_by_network = false;
 	d->uplink_count = d->downlink_next = 0;
 }
 
@@ -540,10 +542,18 @@ static void on_security_mode_command(struct device_world *w, struct device *d, s
 
 /* ---------------------------------------------------------------- step 8 */
 
+static uint8_t wanted_type(const struct device_world *w)
+{
+	return w->session_type != 0 ? w->session_type : DEVICE_SESSION_IPV4;
+}
+
 static void send_session_request(struct device_world *w, struct device *d)
 {
+	/* Empty containers ask (TS 24.008 10.5.6.3). */
+	static const uint8_t epco[] = {0x80, 0x00, PCO_DNS_IPV4, 0, 0x00, PCO_DNS_IPV6,
+				       0,    0x00, PCO_IPV4_MTU, 0};
 	struct wire_message sm, m;
-	uint8_t rate[2] = {0xff, 0xff}, type = PDU_TYPE_IPV4, container[64];
+	uint8_t rate[2] = {0xff, 0xff}, type = wanted_type(w), container[64];
 	uint8_t container_type = PAYLOAD_N1_SM, request = REQUEST_INITIAL, id = PDU_SESSION_ID;
 
 	wire_message_init(&sm, WIRE_EPD_5GSM, WIRE_NAS_SESSION_ESTABLISHMENT_REQUEST);
@@ -551,6 +561,7 @@ static void send_session_request(struct device_world *w, struct device *d)
 	sm.pti = PTI;
 	wire_set(&sm, WIRE_IE_INTEGRITY_MAX_RATE, rate, sizeof(rate));
 	wire_set(&sm, WIRE_IE_PDU_SESSION_TYPE, &type, 1);
+	wire_set(&sm, WIRE_IE_EPCO, epco, sizeof(epco));
 	size_t n = wire_encode(&sm, container, sizeof(container));
 
 	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_UL_NAS_TRANSPORT);
@@ -586,23 +597,58 @@ static const uint8_t *find_option(struct span epco, uint16_t id, size_t least)
 	return NULL;
 }
 
+/* PDU address (TS 24.501 9.11.4.10): a type that was asked for, or one family of the two. */
+static bool take_address(const struct device_world *w, struct device *d, struct span address)
+{
+	static const uint8_t sizes[] = {[DEVICE_SESSION_IPV4] = 1 + 4,
+					[DEVICE_SESSION_IPV6] = 1 + 8,
+					[DEVICE_SESSION_IPV4V6] = 1 + 8 + 4};
+	uint8_t type = address.p[0] & 7;
+
+	if (type < DEVICE_SESSION_IPV4 || type > DEVICE_SESSION_IPV4V6 ||
+	    (type & wanted_type(w)) != type || address.n != sizes[type])
+		return false;
+	d->session_type = type;
+	d->interface_id = type & DEVICE_SESSION_IPV6 ? load_be64(address.p + 1) : 0;
+	d->ipv4 = type & DEVICE_SESSION_IPV4 ? load_be32(address.p + address.n - 4) : 0;
+	return true;
+}
+
+/* MCC and MNC, the address, and the name in what is left (docs/protocol.md, section 11). */
+static void take_smdp(struct device_world *w, struct device *d, const uint8_t *option)
+{
+	size_t n = option[-1] - 7u;
+
+	d->smdp = load_be32(option + 3);
+	memcpy(w->smdp_name, option + 7, n <= DEVICE_SMDP_NAME ? n : 0);
+	w->smdp_name[n <= DEVICE_SMDP_NAME ? n : 0] = '\0';
+}
+
 /* A session without DNS and SM-DP+ is of no use to this UE: such an ACCEPT is not taken. */
-static void on_session_accept(struct device *d, const struct wire_message *sm)
+static void on_session_accept(struct device_world *w, struct device *d,
+			      const struct wire_message *sm)
 {
 	if (!wire_has(sm, WIRE_IE_PDU_ADDRESS) || !wire_has(sm, WIRE_IE_EPCO))
 		return;
-	const uint8_t *dns = find_option(sm->ie[WIRE_IE_EPCO], PCO_DNS_IPV4, 4);
-	const uint8_t *operator_use = find_option(sm->ie[WIRE_IE_EPCO], PCO_OPERATOR, 7);
+	struct span epco = sm->ie[WIRE_IE_EPCO];
+	const uint8_t *dns = find_option(epco, PCO_DNS_IPV4, 4);
+	const uint8_t *dns_ipv6 = find_option(epco, PCO_DNS_IPV6, sizeof(d->dns_ipv6));
+	const uint8_t *mtu = find_option(epco, PCO_IPV4_MTU, 2);
+	const uint8_t *operator_use = find_option(epco, PCO_OPERATOR, 7);
 
-	if (!dns || !operator_use)
+	if ((!dns && !dns_ipv6) || !operator_use ||
+	    !take_address(w, d, sm->ie[WIRE_IE_PDU_ADDRESS]))
 		return;
-	d->ipv4 = load_be32(sm->ie[WIRE_IE_PDU_ADDRESS].p + 1);
-	d->dns = load_be32(dns);
-	d->smdp = load_be32(operator_use + 3); /* after MCC and MNC */
+	d->dns = dns ? load_be32(dns) : 0;
+	memset(d->dns_ipv6, 0, sizeof(d->dns_ipv6));
+	if (dns_ipv6)
+		memcpy(d->dns_ipv6, dns_ipv6, sizeof(d->dns_ipv6));
+	d->mtu = mtu ? load_be16(mtu) : 0;
+	take_smdp(w, d, operator_use);
 	d->state = DEVICE_ATTACHED;
 }
 
-static void on_transport(struct device *d, const struct wire_message *m)
+static void on_transport(struct device_world *w, struct device *d, const struct wire_message *m)
 {
 	struct wire_message sm;
 
@@ -614,7 +660,7 @@ static void on_transport(struct device *d, const struct wire_message *m)
 		d->state = DEVICE_REJECTED;
 		d->cause = WIRE_CAUSE_SESSION_REFUSED;
 	} else if (sm.type == WIRE_NAS_SESSION_ESTABLISHMENT_ACCEPT) {
-		on_session_accept(d, &sm);
+		on_session_accept(w, d, &sm);
 	}
 }
 
@@ -636,15 +682,39 @@ void device_detach(struct device_world *w, struct device *d)
 	send_detach_request(w, d);
 }
 
+static uint8_t cause_of(const struct wire_message *m)
+{
+	uint8_t cause = m->ie[WIRE_IE_CAUSE].p[0];
+
+	return cause > WIRE_CAUSE_NONE && cause < WIRE_CAUSE_LIMIT ? cause
+								   : WIRE_CAUSE_IE_BAD_VALUE;
+}
+
+/* The network's own (TS 24.501 5.5.2.3.2). It repeats the request until it has an answer; where
+ * both sides detach at a time, the UE's procedure is over too. */
+static void on_detach_request(struct device_world *w, struct device *d,
+			      const struct wire_message *request)
+{
+	struct wire_message m;
+
+	if (d->state < DEVICE_SECURED || d->state > DEVICE_DETACHED)
+		return;
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_DETACH_ACCEPT);
+	send_secured(w, d, &m);
+	if (d->state < DEVICE_DETACHING) {
+		d->detached_by_network = true;
+		d->cause =
+			wire_has(request, WIRE_IE_CAUSE) ? cause_of(request) : WIRE_CAUSE_RELEASED;
+	}
+	d->state = DEVICE_DETACHED;
+}
+
 /* ---------------------------------------------------------------- dispatch */
 
 static void on_reject(struct device *d, const struct wire_message *m)
 {
-	uint8_t cause = m->ie[WIRE_IE_CAUSE].p[0];
-
 	d->state = DEVICE_REJECTED;
-	d->cause = cause > WIRE_CAUSE_NONE && cause < WIRE_CAUSE_LIMIT ? cause
-								       : WIRE_CAUSE_IE_BAD_VALUE;
+	d->cause = cause_of(m);
 	if (wire_has(m, WIRE_IE_BACK_OFF))
 		d->back_off_s = wire_timer2_decode(m->ie[WIRE_IE_BACK_OFF].p[0]);
 }
@@ -687,10 +757,13 @@ static void on_secured(struct device_world *w, struct device *d, struct span nas
 		on_attach_accept(w, d);
 		return;
 	case WIRE_NAS_DL_NAS_TRANSPORT:
-		on_transport(d, &m);
+		on_transport(w, d, &m);
 		return;
 	case WIRE_NAS_ATTACH_REJECT:
 		on_reject(d, &m);
+		return;
+	case WIRE_NAS_DETACH_REQUEST:
+		on_detach_request(w, d, &m);
 		return;
 	case WIRE_NAS_DETACH_ACCEPT:
 		if (d->state == DEVICE_DETACHING)

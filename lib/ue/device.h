@@ -34,7 +34,14 @@ enum device_state {
 	DEVICE_STATE_N,
 };
 
-enum { DEVICE_BATCH = 64 };
+/* TS 24.501 9.11.4.11 */
+enum device_session_type {
+	DEVICE_SESSION_IPV4 = 1,
+	DEVICE_SESSION_IPV6 = 2,
+	DEVICE_SESSION_IPV4V6 = 3,
+};
+
+enum { DEVICE_BATCH = 64, DEVICE_SMDP_NAME = 245 /* that an EPCO container has room for */ };
 
 /* Public-key work of a device that waits for device_flush. */
 struct device_task {
@@ -60,6 +67,7 @@ struct device_world {
 	uint8_t capability[2]; /* 5G-EA, 5G-IA */
 	int64_t now;	       /* unix time */
 	bool memo_off;	       /* verify the chain of every AUTHENTICATION REQUEST anew */
+	uint8_t session_type;  /* to ask for: enum device_session_type; 0: IPv4 */
 	unsigned int
 		batch; /* tasks that wait for each other, at most DEVICE_BATCH; 0, 1: none do */
 	void (*send)(void *arg, struct device *d, const uint8_t *nas, size_t n);
@@ -78,6 +86,9 @@ struct device_world {
 		uint8_t hash_of_au[CRYPTO_DIGEST_SIZE];
 		struct crypto_key *key;
 	} memo;
+	/* The SM-DP+ of the session that was accepted last: one network has one for all, and it is
+	 * not kept in every device. "" before. */
+	char smdp_name[DEVICE_SMDP_NAME + 1];
 	unsigned int n_tasks;
 	struct device_task tasks[DEVICE_BATCH];
 	uint8_t buffer[WIRE_NAS_MAX];
@@ -103,7 +114,13 @@ struct device {
 	uint8_t k_gnb[SEC_KEY_SIZE];
 	bool secured;
 	uint32_t uplink_count, downlink_next;
+	/* What the network gave with the session; 0 for what it did not. */
+	uint8_t session_type;	  /* enum device_session_type */
+	uint16_t mtu;		  /* of its link, for IPv4 */
 	uint32_t ipv4, dns, smdp; /* host order */
+	uint64_t interface_id;	  /* of fe80::/64, whence the prefix is solicited */
+	uint8_t dns_ipv6[16];
+	bool detached_by_network; /* with state DEVICE_DETACHED: device.cause says why */
 };
 
 /* Step 1 of a device, made in advance. */
@@ -127,7 +144,8 @@ bool device_make_ready(struct device_world *w, const struct device *devices,
 		       struct device_ready *out, unsigned int n);
 /* device_start with what was made in advance, once. Nothing waits: ATTACH REQUEST is sent. */
 void device_start_ready(struct device_world *w, struct device *d, const struct device_ready *r);
-/* One downlink NAS message. Answers go out through w->send; the state says what came of it. */
+/* One downlink NAS message. Answers go out through w->send; the state says what came of it. A
+ * DETACH REQUEST of the network (TS 24.501 5.5.2.3) is accepted, each time that it comes. */
 void device_handle(struct device_world *w, struct device *d, struct span nas);
 /* Does the tasks that wait. A device must not go away before. */
 void device_flush(struct device_world *w);
