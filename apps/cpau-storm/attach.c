@@ -145,6 +145,8 @@ bool attach_arrive(struct storm *s)
 	a->seen = DEVICE_IDLE;
 	a->attempts = a->attaches = 0;
 	a->au_ue_id = 0;
+	a->held = false;
+	a->gate.family = 0;
 	a->intended = s->start + schedule_time(&s->schedule, i, s->now - s->start);
 	a->phase = (uint8_t)s->schedule.arriving;
 	if (a->fault == FAULT_STRANGER)
@@ -194,6 +196,34 @@ static void count_attach(struct storm *s, const struct attach *a)
 		timeline_attached(r->timeline, s->now - a->intended);
 }
 
+static void free_slot(struct storm *s, struct attach *a)
+{
+	wipe(&a->device, sizeof(a->device));
+	a->used = false;
+	a->next_free = s->free_head;
+	s->free_head = (uint32_t)(a - s->slots);
+}
+
+/* It stays in its session, and nothing of it is due. */
+static void hold(struct storm *s, struct attach *a)
+{
+	a->held = true;
+	set_timer(s, a, UINT64_MAX, s->now);
+	a->deadline = UINT64_MAX;
+	s->held++;
+	s->result->held++;
+}
+
+void attach_end_held(struct storm *s, struct attach *a)
+{
+	if (a->device.detached_by_network) {
+		s->result->ended++;
+		s->result->ended_by_cause[a->device.cause]++;
+	}
+	s->held--;
+	free_slot(s, a);
+}
+
 static void finish(struct storm *s, struct attach *a, bool attached, enum wire_cause cause)
 {
 	const struct fault_definition *f = &fault_definitions[a->fault];
@@ -209,11 +239,11 @@ static void finish(struct storm *s, struct attach *a, bool attached, enum wire_c
 	} else {
 		count_end(s, a, attached, cause);
 	}
-	wipe(&a->device, sizeof(a->device));
-	a->used = false;
-	a->next_free = s->free_head;
-	s->free_head = (uint32_t)(a - s->slots);
 	s->in_flight--;
+	if (attached && a->fault == FAULT_NONE && storm_holds(s->config))
+		hold(s, a);
+	else
+		free_slot(s, a);
 }
 
 /* The UE is gone: its AN says so, and the authenticator need not wait for it. A UE that misbehaves
@@ -307,7 +337,10 @@ void attach_look_at(struct storm *s, struct attach *a)
 		on_attached(s, a);
 		return;
 	case DEVICE_DETACHED:
-		attach_on_detached(s, a);
+		if (a->held)
+			attach_end_held(s, a);
+		else
+			attach_on_detached(s, a);
 		return;
 	case DEVICE_REJECTED:
 		if (!come_back(s, a))

@@ -28,6 +28,7 @@ struct attach {
 	struct device device; /* first: the device's callbacks find the rest by it */
 	enum device_state seen;
 	bool used;
+	bool held; /* attached, and kept in its session */
 	uint8_t port, phase;
 	uint16_t an;
 	uint16_t generation;
@@ -39,6 +40,9 @@ struct attach {
 	uint64_t au_ue_id;
 	uint64_t intended, begun, deadline, timer; /* ns; begun: the attempt at hand */
 	uint32_t next_free;
+	/* The gate's end of its session's tunnel; family 0: there is none. */
+	uint32_t uplink_teid;
+	struct net_addr gate;
 };
 
 /* What an AN knows of the authenticator. */
@@ -55,10 +59,22 @@ struct outgoing {
 	uint8_t data[1400];
 };
 
+/* What is kept for user.c. */
+struct storm_user {
+	struct tun *tun;
+	struct net_addr gate; /* that was named last */
+	uint8_t ipv6[16];     /* of the one UE, once it has its prefix */
+	bool has_ipv6, announced;
+	unsigned int solicitations;
+	uint64_t next_solicitation, adversarial_sent;
+};
+
 struct storm {
 	const struct storm_config *config;
 	struct storm_result *result;
-	struct link *link;
+	struct link *link, *n3;
+	struct storm_user user;
+	uint32_t held;
 	struct device_world world;
 	struct schedule schedule;
 	struct junk junk;
@@ -132,6 +148,8 @@ void attach_look_at(struct storm *s, struct attach *a);
 /* The UE is gone: its AN says so, and the authenticator need not wait for it. A UE that misbehaves
  * leaves without a word. */
 void attach_give_up(struct storm *s, struct attach *a, enum wire_cause cause);
+/* A UE that was held: the network has ended its session, or it has left. */
+void attach_end_held(struct storm *s, struct attach *a);
 /* DETACH ACCEPT, or the AN has released it: it begins again. */
 void attach_on_detached(struct storm *s, struct attach *a);
 void attach_scan_timers(struct storm *s);

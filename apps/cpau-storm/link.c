@@ -124,7 +124,12 @@ static void release_held(struct link *l)
 
 static void on_received(void *to, unsigned int an, unsigned int port, const uint8_t *data, size_t n)
 {
-	impair(to, false, an, port, data, n);
+	struct link *l = to;
+
+	if (port == LINK_USER)
+		l->receive(l->arg, an, port, data, n);
+	else
+		impair(to, false, an, port, data, n);
 }
 
 void link_send(struct link *l, unsigned int an, unsigned int port, const uint8_t *data, size_t n)
@@ -141,6 +146,18 @@ void link_send_from(struct link *l, const struct net_addr *from, unsigned int po
 bool link_can_forge(const struct link *l)
 {
 	return l->transport.send_from != NULL;
+}
+
+void link_send_user(struct link *l, unsigned int an, const struct net_addr *to, const uint8_t *data,
+		    size_t n)
+{
+	if (l->transport.send_user)
+		l->transport.send_user(l->transport.arg, an, to, data, n);
+}
+
+void link_address(const struct link *l, unsigned int an, struct net_addr *out)
+{
+	net_addr_add(&l->config.local, an, out);
 }
 
 void link_set_time(struct link *l, uint64_t unix_ns)

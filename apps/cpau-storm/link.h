@@ -12,13 +12,18 @@
 #include "net/addr.h"
 #include "wire/wire.h"
 
-enum { LINK_PORTS = 16 /* UDP source ports an AN: entropy for RSS */, LINK_FIRST_PORT = 49152 };
+enum {
+	LINK_PORTS = 16, /* UDP source ports an AN: entropy for RSS */
+	LINK_FIRST_PORT = 49152,
+	LINK_USER = LINK_PORTS, /* in place of one of them: GTP-U's */
+};
 
 struct link_config {
 	bool socket;	       /* kernel sockets instead of a DPDK port */
 	const char *file;      /* pcap file instead of both: what is sent is written there */
 	uint8_t peer_mac[6];   /* in it */
 	const char *device;    /* ethdev name */
+	bool user_plane;       /* LINK_USER is wanted */
 	struct net_addr local; /* of the first AN; the others follow */
 	unsigned int n_ans;
 	struct net_addr peer, gateway; /* gateway: family 0 when the peer is on the link */
@@ -33,6 +38,9 @@ struct link_config {
 /* What carries datagrams: struct link calls it. */
 struct link_transport {
 	bool (*send)(void *arg, unsigned int an, unsigned int port, const uint8_t *data, size_t n);
+	/* From the AN's GTP-U port to that of another address, by way of the same next hop. */
+	bool (*send_user)(void *arg, unsigned int an, const struct net_addr *to,
+			  const uint8_t *data, size_t n);
 	/* From an address that is no AN's. NULL: it cannot. */
 	bool (*send_from)(void *arg, const struct net_addr *from, unsigned int port,
 			  const uint8_t *data, size_t n);
@@ -66,6 +74,11 @@ uint64_t link_sent(const struct link *l); /* datagrams of access nodes */
 void link_send_from(struct link *l, const struct net_addr *from, unsigned int port,
 		    const uint8_t *data, size_t n);
 bool link_can_forge(const struct link *l);
+/* A GTP-U message, unimpaired, to port 2152 of the address. */
+void link_send_user(struct link *l, unsigned int an, const struct net_addr *to, const uint8_t *data,
+		    size_t n);
+/* Of an access node. */
+void link_address(const struct link *l, unsigned int an, struct net_addr *out);
 uint8_t link_family(const struct link *l);
 void link_send(struct link *l, unsigned int an, unsigned int port, const uint8_t *data, size_t n);
 /* now: nanoseconds. Returns the number of datagrams received. */

@@ -7,6 +7,7 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 
+#include "gtpu/gtpu.h"
 #include "link.h"
 #include "net/interlock.h"
 
@@ -61,6 +62,25 @@ static bool dpdk_send(void *arg, unsigned int an, unsigned int port, const uint8
 	return dpdk_send_from(d, &from, port, data, n);
 }
 
+static bool dpdk_send_user(void *arg, unsigned int an, const struct net_addr *to,
+			   const uint8_t *data, size_t n)
+{
+	struct link_dpdk *d = arg;
+	struct rte_mbuf *m = rte_pktmbuf_alloc(d->pool);
+	struct net_peer peer = {.addr = *to, .port = GTPU_PORT, .mac = d->peer.mac};
+	uint8_t *p = m ? (uint8_t *)rte_pktmbuf_append(m, (uint16_t)n) : NULL;
+
+	if (p)
+		memcpy(p, data, n);
+	net_addr_add(&d->local, an, &peer.local);
+	if (!p || !net_tunnel_finish(&d->nif, m, &peer, GTPU_PORT, d->ip_id++)) {
+		rte_pktmbuf_free(m);
+		return false;
+	}
+	net_tx_push(&d->tx, m);
+	return true;
+}
+
 static uint32_t low32(const struct net_addr *a)
 {
 	return load_be32(a->family == 4 ? a->a : a->a + 12);
@@ -81,11 +101,14 @@ static unsigned int dpdk_poll(void *arg,
 	n = net_rx_burst(d->rx, packets, n, rte_rdtsc(), datagrams);
 	for (unsigned int i = 0; i < n; i++) {
 		const struct net_datagram *g = &datagrams[i];
+		unsigned int an = low32(&g->from.local) - low32(&d->local);
 
-		if (g->local_port >= LINK_FIRST_PORT &&
-		    g->local_port < LINK_FIRST_PORT + LINK_PORTS)
-			receive(to, low32(&g->from.local) - low32(&d->local),
-				g->local_port - LINK_FIRST_PORT, g->payload.p, g->payload.n);
+		if (g->local_port == GTPU_PORT)
+			receive(to, an, LINK_USER, g->payload.p, g->payload.n);
+		else if (g->local_port >= LINK_FIRST_PORT &&
+			 g->local_port < LINK_FIRST_PORT + LINK_PORTS)
+			receive(to, an, g->local_port - LINK_FIRST_PORT, g->payload.p,
+				g->payload.n);
 		rte_pktmbuf_free(g->mbuf);
 	}
 	unsigned int answers = net_rx_answers(d->rx, packets, NET_BURST);
@@ -209,6 +232,7 @@ bool link_dpdk_open(const struct link_config *config, struct link_transport *t, 
 		return false;
 	d->local = config->local;
 	d->nif.any_port = true;
+	d->nif.gtpu_port = config->user_plane ? GTPU_PORT : 0;
 	d->nif.vlan = config->vlan;
 	d->nif.addresses = config->n_ans;
 	*(config->local.family == 4 ? &d->nif.ipv4 : &d->nif.ipv6) = config->local;
@@ -239,6 +263,7 @@ bool link_dpdk_open(const struct link_config *config, struct link_transport *t, 
 	}
 	*t = (struct link_transport){.send = dpdk_send,
 				     .send_from = dpdk_send_from,
+				     .send_user = dpdk_send_user,
 				     .poll = dpdk_poll,
 				     .flush = dpdk_flush,
 				     .close = dpdk_close,

@@ -10,10 +10,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gtpu/gtpu.h"
 #include "link.h"
 
 struct link_socket {
 	unsigned int n;
+	unsigned int per_an; /* sockets of an AN: its source ports, and GTP-U where it is wanted */
 	int epoll;
 	struct sockaddr_storage peer;
 	socklen_t peer_len;
@@ -44,8 +46,19 @@ static bool socket_send(void *arg, unsigned int an, unsigned int port, const uin
 {
 	struct link_socket *s = arg;
 
-	return sendto(s->fds[an * LINK_PORTS + port], data, n, 0, (struct sockaddr *)&s->peer,
+	return sendto(s->fds[an * s->per_an + port], data, n, 0, (struct sockaddr *)&s->peer,
 		      s->peer_len) == (ssize_t)n;
+}
+
+static bool socket_send_user(void *arg, unsigned int an, const struct net_addr *to,
+			     const uint8_t *data, size_t n)
+{
+	struct link_socket *s = arg;
+	struct sockaddr_storage peer;
+	socklen_t length = sockaddr_of(to, GTPU_PORT, &peer);
+
+	return sendto(s->fds[an * s->per_an + LINK_USER], data, n, 0, (struct sockaddr *)&peer,
+		      length) == (ssize_t)n;
 }
 
 static unsigned int socket_poll(void *arg,
@@ -63,7 +76,7 @@ static unsigned int socket_poll(void *arg,
 		ssize_t length = recv(s->fds[at], data, sizeof(data), MSG_DONTWAIT);
 
 		if (length > 0)
-			receive(to, at / LINK_PORTS, at % LINK_PORTS, data, (size_t)length);
+			receive(to, at / s->per_an, at % s->per_an, data, (size_t)length);
 	}
 	return n > 0 ? (unsigned int)n : 0;
 }
@@ -86,12 +99,13 @@ static bool socket_close(void *arg)
 
 bool link_socket_open(const struct link_config *config, struct link_transport *t, const char **why)
 {
-	unsigned int n = config->n_ans * LINK_PORTS;
+	unsigned int per_an = LINK_PORTS + config->user_plane, n = config->n_ans * per_an;
 	struct link_socket *s = calloc(1, sizeof(*s) + n * sizeof(int));
 
 	*why = "out of memory";
 	if (!s)
 		return false;
+	s->per_an = per_an;
 	s->peer_len = sockaddr_of(&config->peer, config->peer_port, &s->peer);
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	for (; s->n < n; s->n++) {
@@ -99,9 +113,12 @@ bool link_socket_open(const struct link_config *config, struct link_transport *t
 		struct sockaddr_storage local;
 		struct epoll_event event = {.events = EPOLLIN, .data.u32 = s->n};
 
-		net_addr_add(&config->local, s->n / LINK_PORTS, &a);
-		socklen_t length =
-			sockaddr_of(&a, (uint16_t)(LINK_FIRST_PORT + s->n % LINK_PORTS), &local);
+		unsigned int port = s->n % per_an;
+
+		net_addr_add(&config->local, s->n / per_an, &a);
+		socklen_t length = sockaddr_of(
+			&a, port == LINK_USER ? GTPU_PORT : (uint16_t)(LINK_FIRST_PORT + port),
+			&local);
 		int fd = socket(local.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 		if (fd < 0 || bind(fd, (struct sockaddr *)&local, length) != 0 ||
@@ -115,6 +132,7 @@ bool link_socket_open(const struct link_config *config, struct link_transport *t
 		s->fds[s->n] = fd;
 	}
 	*t = (struct link_transport){.send = socket_send,
+				     .send_user = config->user_plane ? socket_send_user : NULL,
 				     .poll = socket_poll,
 				     .flush = socket_flush,
 				     .close = socket_close,

@@ -18,12 +18,13 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_START = 3, IN_FLIGHT_MAX = 1 << 20 
 
 struct options {
 	const char *fleet, *hostile_fleet, *local, *peer, *gateway, *an_key;
+	const char *n3_device, *n3_local, *n3_peer;
 	bool json, has_mac;
 	double timeline_ms;
 	int eal_argc; /* after "--" */
 	char **eal_argv;
 	struct storm_config storm;
-	struct link_config link;
+	struct link_config link, n3;
 };
 
 enum {
@@ -66,6 +67,13 @@ enum {
 	OPT_SEED,
 	OPT_NO_MEMO,
 	OPT_NO_BATCH,
+	OPT_SESSION,
+	OPT_HOLD,
+	OPT_TUN,
+	OPT_ADVERSARIAL,
+	OPT_N3_DEVICE,
+	OPT_N3_LOCAL,
+	OPT_N3_PEER,
 	OPT_JSON
 };
 
@@ -126,6 +134,21 @@ static const struct argp_option argp_options[] = {
 	{"device", OPT_DEVICE, "NAME", 0, "ethdev to use (default: net_memif0)", 3},
 	{"socket", OPT_SOCKET, NULL, 0, "use the kernel's UDP sockets instead of a DPDK port", 3},
 	{"no-batch", OPT_NO_BATCH, NULL, 0, "one record a datagram", 3},
+	{"session", OPT_SESSION, "TYPE", 0,
+	 "PDU session that UEs ask for: ipv4 (default), ipv6, ipv4v6", 5},
+	{"hold", OPT_HOLD, "S", 0,
+	 "attached UEs stay in their sessions for so long, and answer the network", 5},
+	{"tun", OPT_TUN, "NAME", 0,
+	 "attach one UE and be its link: a TUN device of this name has its addresses, and packets "
+	 "go through its session until SIGTERM, or until the network ends it. Routes are yours",
+	 5},
+	{"adversarial", OPT_ADVERSARIAL, "N", 0,
+	 "N packets of all kinds through the sessions, of which a gate is to forward one kind", 5},
+	{"n3-device", OPT_N3_DEVICE, "NAME", 0,
+	 "ethdev of the user plane; default: --device, or the kernel's sockets", 5},
+	{"n3-local", OPT_N3_LOCAL, "ADDR", 0,
+	 "N3 address of the first access node, with --n3-device", 5},
+	{"n3-peer", OPT_N3_PEER, "ADDR", 0, "cpau's N3 address, with --n3-device", 5},
 	{"capture", OPT_CAPTURE, "FILE", 0, "write the link's datagrams to a pcap file", 4},
 	{"write-pcap", OPT_WRITE_PCAP, "FILE", 0,
 	 "no authenticator and no port: write AN SETUP REQUESTs and then ATTACH REQUESTs at their "
@@ -250,6 +273,34 @@ static void check_write(struct argp_state *state, const struct options *o)
 		if (c->fault_share[f] > 0 && !fault_is_of_step1((enum fault)f))
 			argp_error(state, "--write-pcap: the fault %s is not of step 1 alone",
 				   fault_definitions[f].name);
+}
+
+static uint8_t session_type(struct argp_state *state, const char *text)
+{
+	static const char *const types[] = {[DEVICE_SESSION_IPV4] = "ipv4",
+					    [DEVICE_SESSION_IPV6] = "ipv6",
+					    [DEVICE_SESSION_IPV4V6] = "ipv4v6"};
+
+	for (uint8_t i = DEVICE_SESSION_IPV4; i <= DEVICE_SESSION_IPV4V6; i++)
+		if (strcmp(text, types[i]) == 0)
+			return i;
+	argp_error(state, "--session %s: ipv4, ipv6 or ipv4v6", text);
+	return 0; /* not with argp's usual flags */
+}
+
+static void check_user_plane(struct argp_state *state, struct options *o)
+{
+	struct storm_config *c = &o->storm;
+
+	if (c->tun)
+		c->ues = 1;
+	if (storm_holds(c) && (c->write_only || c->cycles > 1))
+		argp_error(state, "--hold, --tun and --adversarial go without --cycles and "
+				  "--write-pcap");
+	if (!o->n3_device != !o->n3_local || !o->n3_device != !o->n3_peer ||
+	    (o->n3_device && o->link.socket))
+		argp_error(state, "--n3-device, --n3-local and --n3-peer go together, without "
+				  "--socket");
 }
 
 /* "1,2" -> bits 0x40 and 0x20: TS 24.501 9.11.3.54 */
@@ -399,8 +450,29 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_SEED:
 		s->seed = l->seed = (uint64_t)number(state, "seed", arg, 0, 1e15);
 		return 0;
+	case OPT_SESSION:
+		s->session_type = session_type(state, arg);
+		return 0;
+	case OPT_HOLD:
+		s->hold_s = number(state, "hold", arg, 0.001, 1e6);
+		return 0;
+	case OPT_TUN:
+		s->tun = arg;
+		return 0;
+	case OPT_ADVERSARIAL:
+		s->adversarial = (uint64_t)number(state, "adversarial", arg, 1, 1e9);
+		return 0;
+	case OPT_N3_DEVICE:
+		o->n3_device = arg;
+		return 0;
+	case OPT_N3_LOCAL:
+		o->n3_local = arg;
+		return 0;
+	case OPT_N3_PEER:
+		o->n3_peer = arg;
+		return 0;
 	case OPT_JSON:
-		o->json = true;
+		o->json = s->json = true;
 		return 0;
 	case ARGP_KEY_ARGS:
 		o->eal_argc = state->argc - state->next;
@@ -411,6 +483,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--fleet, --an-key, --local and --peer are required");
 		if (l->file)
 			check_write(state, o);
+		check_user_plane(state, o);
 		if (s->n_phases > 0 && (s->rate > 0 || s->duration_s > 0))
 			argp_error(state, "--phase goes without --rate and --duration");
 		if (!o->hostile_fleet != (s->fault_share[FAULT_STRANGER] <= 0))
@@ -507,11 +580,20 @@ static bool open_inputs(struct options *o, struct fleet **fleet, struct fleet **
 	    o->link.local.family != o->link.peer.family ||
 	    (o->gateway && !net_addr_parse(o->gateway, &o->link.gateway)))
 		return !fail("--local, --peer, --gateway", "not addresses of one family");
+	o->n3 = o->link;
+	o->n3.device = o->n3_device;
+	o->n3.gateway.family = 0;
+	o->n3.user_plane = true;
+	if (o->n3_device &&
+	    (!net_addr_parse(o->n3_local, &o->n3.local) ||
+	     !net_addr_parse(o->n3_peer, &o->n3.peer) || o->n3.local.family != o->n3.peer.family))
+		return !fail("--n3-local, --n3-peer", "not addresses of one family");
+	o->link.user_plane = !o->n3_device;
 	return true;
 }
 
 /* The storm over an open link; its exit code. */
-static int storm(struct options *o, struct link *link)
+static int storm(struct options *o, struct link *link, struct link *n3)
 {
 	static struct storm_result result; /* large, and there is one */
 	struct storm_result *r = &result;
@@ -523,7 +605,7 @@ static int storm(struct options *o, struct link *link)
 	if ((o->storm.junk_kinds & 1u << JUNK_UNKNOWN_AN) && !link_can_forge(link))
 		return fail("--junk", "the kernel's sockets have no foreign addresses: "
 				      "`RATE:malformed`, or a DPDK port");
-	bool ok = storm_run(&o->storm, link, &stop, r, &why);
+	bool ok = storm_run(&o->storm, link, n3, &stop, r, &why);
 
 	if (ok)
 		storm_report(&o->storm, r, o->json);
@@ -555,8 +637,14 @@ static int run(struct options *o)
 
 	if (!link)
 		return fail("link", why);
-	int code = storm(o, link);
+	struct link *n3 = o->n3_device ? link_open(&o->n3, &why) : link;
 
+	if (!n3)
+		return fail("--n3-device", why);
+	int code = storm(o, link, n3);
+
+	if (n3 != link)
+		link_close(n3);
 	if (!link_close(link))
 		code = fail(o->link.file ? o->link.file : o->link.capture,
 			    "not written completely: is there room?");

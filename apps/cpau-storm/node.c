@@ -3,7 +3,7 @@
  */
 #include <stdio.h>
 
-#include "internal.h"
+#include "user.h"
 
 enum { SETUP_MS = 500, SETUP_TRIES = 20 };
 
@@ -119,15 +119,34 @@ static void on_context_setup(struct storm *s, struct attach *a, const struct wir
 	node_send_ies(s, a, &m);
 }
 
+/* SESSION SETUP RESPONSE; with the AN's end of the tunnel where the request had the gate's. */
+static void answer_session_setup(struct storm *s, unsigned int an, unsigned int port,
+				 const struct wire_record *r, const struct wire_message *request)
+{
+	struct wire_record answer = {.type = WIRE_SESSION_SETUP_RESPONSE,
+				     .an_ue_id = r->an_ue_id,
+				     .au_ue_id = r->au_ue_id};
+	uint8_t tunnel[USER_TUNNEL_SIZE_MAX], payload[64];
+	struct wire_message m;
+
+	wire_message_init(&m, 0, WIRE_SESSION_SETUP_RESPONSE);
+	wire_set(&m, WIRE_IE_PDU_SESSION_ID, request->ie[WIRE_IE_PDU_SESSION_ID].p, 1);
+	if (wire_has(request, WIRE_IE_UPLINK_TUNNEL))
+		wire_set(&m, WIRE_IE_DOWNLINK_TUNNEL, tunnel,
+			 user_tunnel(s, an, r->an_ue_id, tunnel));
+	answer.payload = span_make(payload, wire_encode(&m, payload, sizeof(payload)));
+	node_send_record(s, an, port, &answer);
+}
+
 static void on_session_setup(struct storm *s, struct attach *a, const struct wire_record *r)
 {
-	struct wire_message m, answer;
+	struct wire_message m;
 
 	if (wire_record_decode(&m, r->type, r->payload) != WIRE_CAUSE_NONE)
 		return;
-	wire_message_init(&answer, 0, WIRE_SESSION_SETUP_RESPONSE);
-	wire_set(&answer, WIRE_IE_PDU_SESSION_ID, m.ie[WIRE_IE_PDU_SESSION_ID].p, 1);
-	node_send_ies(s, a, &answer);
+	if (wire_has(&m, WIRE_IE_UPLINK_TUNNEL))
+		user_take_tunnel(s, a, m.ie[WIRE_IE_UPLINK_TUNNEL]);
+	answer_session_setup(s, a->an, a->port, r, &m);
 }
 
 /* A UE that is done here may be asked again: its AN answers for it, as it would. */
@@ -135,22 +154,15 @@ static void answer_for_the_gone(struct storm *s, unsigned int an, unsigned int p
 				const struct wire_record *r)
 {
 	struct wire_record answer = {.an_ue_id = r->an_ue_id, .au_ue_id = r->au_ue_id};
-	struct wire_message m, response;
-	uint8_t payload[16];
+	struct wire_message m;
 
 	if (r->type == WIRE_RELEASE_COMMAND) {
 		answer.type = WIRE_RELEASE_COMPLETE;
+		node_send_record(s, an, port, &answer);
 	} else if (r->type == WIRE_SESSION_SETUP_REQUEST &&
 		   wire_record_decode(&m, r->type, r->payload) == WIRE_CAUSE_NONE) {
-		wire_message_init(&response, 0, WIRE_SESSION_SETUP_RESPONSE);
-		wire_set(&response, WIRE_IE_PDU_SESSION_ID, m.ie[WIRE_IE_PDU_SESSION_ID].p, 1);
-		answer.type = WIRE_SESSION_SETUP_RESPONSE;
-		answer.payload =
-			span_make(payload, wire_encode(&response, payload, sizeof(payload)));
-	} else {
-		return;
+		answer_session_setup(s, an, port, r, &m);
 	}
-	node_send_record(s, an, port, &answer);
 }
 
 static void on_an_setup(struct storm *s, unsigned int an, const struct wire_record *r)
@@ -215,7 +227,9 @@ static void on_record(struct storm *s, unsigned int an, unsigned int port,
 		return;
 	case WIRE_RELEASE_COMMAND:
 		answer_for_the_gone(s, an, port, r);
-		if (a->device.state == DEVICE_DETACHING) /* DETACH ACCEPT was lost */
+		if (a->held)
+			attach_end_held(s, a);
+		else if (a->device.state == DEVICE_DETACHING) /* DETACH ACCEPT was lost */
 			attach_on_detached(s, a);
 		return;
 	default:
@@ -229,6 +243,10 @@ void node_on_datagram(void *arg, unsigned int an, unsigned int port, const uint8
 	struct wire_reader reader;
 	struct wire_record r;
 
+	if (port == LINK_USER) {
+		user_on_message(s, an, data, n);
+		return;
+	}
 	if (wire_reader_open(&reader, span_make(data, n)) != WIRE_CAUSE_NONE)
 		return;
 	s->now = clock_ns();

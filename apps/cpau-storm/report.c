@@ -119,6 +119,25 @@ static json_t *timeline_json(const struct timeline *t)
 	return j;
 }
 
+static json_t *sessions_json(const struct storm_config *c, const struct storm_result *r)
+{
+	json_t *j = json_object(), *causes = json_object(), *packets = json_object();
+
+	set_count(j, "held", r->held);
+	set_count(j, "ended_by_network", r->ended);
+	for (unsigned int i = 0; i < WIRE_CAUSE_LIMIT; i++)
+		if (r->ended_by_cause[i] > 0)
+			set_count(causes, wire_cause_name(i), r->ended_by_cause[i]);
+	json_object_set_new(j, "ended_by_cause", causes);
+	set_count(j, "uplink_packets", r->uplink_packets);
+	set_count(j, "downlink_packets", r->downlink_packets);
+	set_count(j, "error_indications", r->error_indications);
+	for (unsigned int i = 0; c->adversarial > 0 && i < PACKET_KINDS; i++)
+		set_count(packets, storm_packet_names[i], r->packets_sent[i]);
+	json_object_set_new(j, "packets_by_kind", packets);
+	return j;
+}
+
 /* What is there only when it was asked for. */
 static void report_extras(json_t *j, const struct storm_config *c, const struct storm_result *r)
 {
@@ -138,6 +157,8 @@ static void report_extras(json_t *j, const struct storm_config *c, const struct 
 	if (c->junk_rate > 0)
 		json_object_set_new(j, "junk",
 				    json_pack("{s:I}", "sent", (json_int_t)r->junk_sent));
+	if (storm_holds(c))
+		json_object_set_new(j, "sessions", sessions_json(c, r));
 	if (c->prepare)
 		json_object_set_new(j, "prepare_s", json_real(r->prepare_s));
 }
@@ -231,6 +252,22 @@ static void faults_text(const struct storm_result *r)
 			       fault_definitions[f].text);
 }
 
+static void sessions_text(const struct storm_config *c, const struct storm_result *r)
+{
+	printf("sessions: %llu held, %llu ended by the network; packets: %llu up, %llu down; ERROR "
+	       "INDICATIONs: %llu\n",
+	       (unsigned long long)r->held, (unsigned long long)r->ended,
+	       (unsigned long long)r->uplink_packets, (unsigned long long)r->downlink_packets,
+	       (unsigned long long)r->error_indications);
+	for (unsigned int i = 0; i < WIRE_CAUSE_LIMIT; i++)
+		if (r->ended_by_cause[i] > 0)
+			printf("  ended: %-23s %8llu  %s\n", wire_cause_name(i),
+			       (unsigned long long)r->ended_by_cause[i], wire_cause_text(i));
+	for (unsigned int i = 0; c->adversarial > 0 && i < PACKET_KINDS; i++)
+		printf("  packets: %-21s %8llu\n", storm_packet_names[i],
+		       (unsigned long long)r->packets_sent[i]);
+}
+
 static void report_text(const struct storm_config *c, const struct storm_result *r)
 {
 	printf("attached %llu of %llu UEs in %.2f s: %.0f attaches/s; %llu failed\n",
@@ -263,6 +300,8 @@ static void report_text(const struct storm_config *c, const struct storm_result 
 	if (c->junk_rate > 0)
 		printf("junk: %llu datagrams\n", (unsigned long long)r->junk_sent);
 	faults_text(r);
+	if (storm_holds(c))
+		sessions_text(c, r);
 	if (c->n_phases > 0)
 		phases_text(c, r);
 	printf("generator: core %.0f%% busy, at most %.1f ms behind its schedule, %.1f ms behind "

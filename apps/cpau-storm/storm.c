@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "user.h"
 
 enum {
 	POLLS = 16, /* of the link a turn */
@@ -231,6 +231,7 @@ static bool prepare(struct storm *s, const char **why)
 	w->cert_eum = fleet_cert_eum(c->fleet);
 	w->cert_subca = fleet_cert_subca(c->fleet);
 	w->memo_off = c->memo_off;
+	w->session_type = c->session_type;
 	w->send = on_uplink;
 	w->done = on_done;
 	w->batch = DEVICE_BATCH;
@@ -246,6 +247,8 @@ static bool prepare(struct storm *s, const char **why)
 	*why = "out of memory";
 	s->an_key = sec_an_key_create(w->sec, c->an_key);
 	s->n_slots = c->max_in_flight;
+	if (storm_holds(c) && s->n_slots < c->ues)
+		s->n_slots = (uint32_t)(c->ues < SLOTS_MAX ? c->ues : SLOTS_MAX);
 	s->free_head = NONE;
 	s->slots = calloc(s->n_slots, sizeof(*s->slots));
 	s->outgoing = calloc(c->n_ans * LINK_PORTS, sizeof(*s->outgoing));
@@ -266,10 +269,10 @@ static bool prepare(struct storm *s, const char **why)
 	return true;
 }
 
-bool storm_run(const struct storm_config *config, struct link *link, volatile int *stop,
-	       struct storm_result *result, const char **why)
+bool storm_run(const struct storm_config *config, struct link *link, struct link *n3,
+	       volatile int *stop, struct storm_result *result, const char **why)
 {
-	struct storm s = {.config = config, .result = result, .link = link};
+	struct storm s = {.config = config, .result = result, .link = link, .n3 = n3};
 	bool ok = prepare(&s, why);
 
 	if (ok && config->prepare) {
@@ -287,6 +290,7 @@ bool storm_run(const struct storm_config *config, struct link *link, volatile in
 	}
 	if (ok && !config->write_only) {
 		loop(&s, stop);
+		ok = !storm_holds(config) || user_run(&s, stop, why);
 		linger(&s);
 	}
 	device_world_fini(&s.world);

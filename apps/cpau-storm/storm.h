@@ -107,8 +107,40 @@ struct storm_config {
 	double junk_rate;	 /* datagrams a second that no access node would send */
 	unsigned int junk_kinds; /* bits by enum junk_kind */
 	uint64_t seed;
-	bool progress;
+	bool progress, json;
+	uint8_t session_type; /* enum device_session_type; 0: IPv4 */
+	/* What follows the last attach; UEs stay in their sessions meanwhile. */
+	double hold_s;	      /* for so long; 0: until the rest is done, or no session is left */
+	const char *tun;      /* this host's packets go through the one UE's session */
+	uint64_t adversarial; /* packets of all kinds, most of which nobody should forward */
 };
+
+/* Whether attached UEs are kept. */
+static inline bool storm_holds(const struct storm_config *c)
+{
+	return c->hold_s > 0 || c->tun || c->adversarial > 0;
+}
+
+/* Kinds of packets of --adversarial; the first is what a session is for. */
+enum storm_packet {
+	PACKET_ALLOWED,
+	PACKET_SPOOFED,	      /* inner source is not the UE's */
+	PACKET_TEID,	      /* of no session */
+	PACKET_OTHER_AN,      /* TEID of a session of another access node */
+	PACKET_GTPU_TYPE,     /* a message that GTP-U does not have */
+	PACKET_GTPU_CUT,      /* headers of GTP-U that do not end */
+	PACKET_NESTED,	      /* a G-PDU in a G-PDU */
+	PACKET_IP_CUT,	      /* inner headers that do not end, or lie about it */
+	PACKET_FRAGMENT,      /* an inner fragment, whose ports are elsewhere */
+	PACKET_EXTENSION,     /* IPv6 extension headers */
+	PACKET_BESIDE,	      /* an address beside what is allowed */
+	PACKET_DNS_ELSEWHERE, /* DNS to another server */
+	PACKET_PORT,	      /* another port of an allowed address */
+	PACKET_PROTOCOL,      /* neither TCP nor UDP */
+	PACKET_RANDOM,	      /* random octets */
+	PACKET_KINDS,
+};
+extern const char *const storm_packet_names[PACKET_KINDS];
 
 /* Of well-behaved UEs: of those that arrived in the phase, whenever the rest happened; but
  * completed and what is said of the generator is of the phase's time. */
@@ -142,14 +174,19 @@ struct storm_result {
 	uint64_t behind_max_ns;	   /* for so long messages waited for the generator */
 	uint64_t held_back;	   /* arrivals that came due while max_in_flight was reached */
 	double prepare_s;	   /* what it took to make the requests beforehand */
+	/* Of UEs that were held in their sessions. */
+	uint64_t held, ended, ended_by_cause[WIRE_CAUSE_LIMIT]; /* ended: by the network */
+	uint64_t uplink_packets, downlink_packets, error_indications;
+	uint64_t packets_sent[PACKET_KINDS];
 	struct storm_phase_result phases[STORM_PHASES_MAX];
 	struct timeline *timeline; /* the caller's; NULL: none is wanted */
 	const char *backend;
 };
 
-/* Runs to the end. False: *why is a sentence. stop may be set by a signal handler. */
-bool storm_run(const struct storm_config *config, struct link *link, volatile int *stop,
-	       struct storm_result *result, const char **why);
+/* Runs to the end. False: *why is a sentence. stop may be set by a signal handler. n3: the link of
+ * the user plane, which may be the same. */
+bool storm_run(const struct storm_config *config, struct link *link, struct link *n3,
+	       volatile int *stop, struct storm_result *result, const char **why);
 
 /* Whether the fault is in step 1 alone. */
 bool fault_is_of_step1(enum fault fault);
