@@ -13,10 +13,10 @@ build() {
 	ninja -C "$dir" >"$dir.log" 2>&1 || { grep -v '^\[' "$dir.log" | tail -n 40 >&2; die "the build failed"; }
 }
 
-# start_cpau [OPTION...]: one authenticator by WORK/cpau.yaml; its log is WORK/cpau.log, what it says
+# start_cpau [OPTION...]: one authenticator by WORK/cpau.yaml (with IN_NS before it, if set); its log is WORK/cpau.log, what it says
 # at the end WORK/cpau.out.
 start_cpau() {
-	"$BUILD/apps/cpau/cpau" --config "$WORK/cpau.yaml" "$@" >"$WORK/cpau.out" 2>"$WORK/cpau.log" &
+	${IN_NS:-} "$BUILD/apps/cpau/cpau" --config "$WORK/cpau.yaml" "$@" >"$WORK/cpau.out" 2>"$WORK/cpau.log" &
 	CPAU_PID=$!
 	for _ in $(seq 300); do
 		grep -q 'cpau: ready' "$WORK/cpau.log" && return 0
