@@ -72,7 +72,7 @@ struct storm_user {
 struct storm {
 	const struct storm_config *config;
 	struct storm_result *result;
-	struct link *link, *n3;
+	struct link *link, *n3, *n6;
 	struct storm_user user;
 	uint32_t held;
 	struct device_world world;

@@ -186,6 +186,11 @@ unsigned int link_poll(struct link *l, uint64_t now, link_receive receive, void 
 	return l->transport.poll(l->transport.arg, on_received, l);
 }
 
+const struct link_port *link_port(const struct link *l)
+{
+	return l->transport.port;
+}
+
 void link_flush(struct link *l)
 {
 	l->transport.flush(l->transport.arg);

@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-#include "net/addr.h"
+#include "net/net.h"
 #include "wire/wire.h"
 
 enum {
@@ -19,9 +19,10 @@ enum {
 };
 
 struct link_config {
-	bool socket;	       /* kernel sockets instead of a DPDK port */
-	const char *file;      /* pcap file instead of both: what is sent is written there */
-	uint8_t peer_mac[6];   /* in it */
+	bool socket;	     /* kernel sockets instead of a DPDK port */
+	const char *file;    /* pcap file instead of both: what is sent is written there */
+	uint8_t peer_mac[6]; /* in it; on a port, with has_mac, in place of ARP */
+	bool has_mac;
 	const char *device;    /* ethdev name */
 	bool user_plane;       /* LINK_USER is wanted */
 	struct net_addr local; /* of the first AN; the others follow */
@@ -53,6 +54,7 @@ struct link_transport {
 	/* When what is sent next is sent. NULL: when it is. */
 	void (*set_time)(void *arg, uint64_t unix_ns);
 	bool (*close)(void *arg); /* false: a file is not complete */
+	const struct link_port *port;
 	void *arg;
 };
 
@@ -60,6 +62,15 @@ struct link_transport {
 bool link_dpdk_open(const struct link_config *config, struct link_transport *t, const char **why);
 bool link_file_open(const struct link_config *config, struct link_transport *t, const char **why);
 bool link_socket_open(const struct link_config *config, struct link_transport *t, const char **why);
+
+/* What lies under a link over a DPDK port, for who makes frames of his own. */
+struct link_port {
+	const struct net_if *nif;
+	struct net_rx *rx;
+	struct net_tx *tx;
+	struct rte_mempool *pool;
+	const struct net_peer *peer; /* whose MAC is the next hop's */
+};
 
 struct link;
 typedef void (*link_receive)(void *arg, unsigned int an, unsigned int port, const uint8_t *data,
@@ -84,5 +95,9 @@ void link_send(struct link *l, unsigned int an, unsigned int port, const uint8_t
 /* now: nanoseconds. Returns the number of datagrams received. */
 unsigned int link_poll(struct link *l, uint64_t now, link_receive receive, void *arg);
 void link_flush(struct link *l);
+/* NULL: it is not over a DPDK port. */
+const struct link_port *link_port(const struct link *l);
+/* Once a turn, for who calls neither link_poll nor link_flush: a driver may change its rings. */
+void link_pause(void);
 
 #endif

@@ -17,19 +17,62 @@ enum {
 	WAIT_S = 10,
 	SOLICIT_MS = 200,
 	LINK_RETRY_MS = 100,
-	LINK_TRIES = 150
+	LINK_TRIES = 150,
+	LINKS_MAX = 3, /* AN link, N3, N6 */
 };
 
 struct link_dpdk {
 	struct net_if nif;
-	struct net_interlock *interlock;
 	struct rte_mempool *pool, *indirect;
 	struct net_rx *rx;
 	struct net_tx tx;
 	struct net_peer peer;
 	struct net_addr local;
+	struct link_port port; /* of the above */
 	uint16_t ip_id;
 };
+
+/* Of all links of the process: EAL has one interrupt thread, and so it is one interlock. */
+static struct {
+	struct net_if nifs[LINKS_MAX];
+	unsigned int n;
+	struct net_interlock *interlock;
+} all;
+
+void link_pause(void)
+{
+	net_interlock_wait(all.interlock, rte_lcore_id());
+}
+
+/* False: no memory. */
+static bool renew_interlock(void)
+{
+	net_interlock_leave(all.interlock, rte_lcore_id());
+	net_interlock_destroy(all.interlock);
+	if (!net_interlock_create(all.nifs, all.n, &all.interlock))
+		return false;
+	net_interlock_enter(all.interlock, rte_lcore_id());
+	return true;
+}
+
+static bool join(const struct link_dpdk *d)
+{
+	if (all.n == LINKS_MAX)
+		return false;
+	all.nifs[all.n++] = d->nif;
+	return renew_interlock();
+}
+
+static void leave(const struct link_dpdk *d)
+{
+	for (unsigned int i = 0; i < all.n; i++) {
+		if (all.nifs[i].port_id == d->nif.port_id) {
+			all.nifs[i] = all.nifs[--all.n];
+			break;
+		}
+	}
+	renew_interlock();
+}
 
 static bool dpdk_send_from(void *arg, const struct net_addr *from, unsigned int port,
 			   const uint8_t *data, size_t n)
@@ -95,7 +138,7 @@ static unsigned int dpdk_poll(void *arg,
 	struct rte_mbuf *packets[NET_BURST];
 	struct net_datagram datagrams[NET_BURST];
 
-	net_interlock_wait(d->interlock, rte_lcore_id());
+	link_pause();
 	unsigned int n = rte_eth_rx_burst(d->nif.port_id, 0, packets, NET_BURST);
 
 	n = net_rx_burst(d->rx, packets, n, rte_rdtsc(), datagrams);
@@ -132,10 +175,9 @@ static bool dpdk_close(void *arg)
 
 	dpdk_flush(d);
 	net_rx_destroy(d->rx);
-	net_interlock_wait(d->interlock, rte_lcore_id());
+	link_pause();
 	net_port_stop(&d->nif);
-	net_interlock_leave(d->interlock, rte_lcore_id());
-	net_interlock_destroy(d->interlock);
+	leave(d);
 	free(d);
 	return true;
 }
@@ -226,6 +268,7 @@ static bool resolve(struct link_dpdk *d, const struct link_config *config)
 bool link_dpdk_open(const struct link_config *config, struct link_transport *t, const char **why)
 {
 	struct link_dpdk *d = calloc(1, sizeof(*d));
+	char name[RTE_MEMPOOL_NAMESIZE];
 
 	*why = "out of memory";
 	if (!d)
@@ -236,12 +279,15 @@ bool link_dpdk_open(const struct link_config *config, struct link_transport *t, 
 	d->nif.vlan = config->vlan;
 	d->nif.addresses = config->n_ans;
 	*(config->local.family == 4 ? &d->nif.ipv4 : &d->nif.ipv6) = config->local;
+	/* Until it joins again this lcore touches no port: others' callbacks need not wait for it. */
+	net_interlock_leave(all.interlock, rte_lcore_id());
 	*why = start_port(d, config);
 	if (*why) {
 		free(d);
 		return false;
 	}
-	d->indirect = rte_pktmbuf_pool_create("storm_indirect", 4096, 64, 0, 0, SOCKET_ID_ANY);
+	snprintf(name, sizeof(name), "storm_indirect_%u", d->nif.port_id);
+	d->indirect = rte_pktmbuf_pool_create(name, 4096, 64, 0, 0, SOCKET_ID_ANY);
 	d->rx = net_rx_create(&(struct net_rx_config){.nif = &d->nif,
 						      .pool = d->pool,
 						      .max_fragments = 1024,
@@ -252,16 +298,18 @@ bool link_dpdk_open(const struct link_config *config, struct link_transport *t, 
 	d->peer.port = config->peer_port;
 	d->peer.local = config->local;
 	*why = "out of memory for packets: give EAL more with -m";
-	if (!d->indirect || !d->rx || !net_interlock_create(&d->nif, 1, &d->interlock))
+	if (!d->indirect || !d->rx || !join(d))
 		return false;
-	net_interlock_enter(d->interlock, rte_lcore_id());
 	*why = "no answer to ARP or neighbour solicitation: is the authenticator up, and on this "
 	       "link?";
-	if (!resolve(d, config)) {
+	memcpy(&d->peer.mac, config->peer_mac, sizeof(d->peer.mac));
+	if (!config->has_mac && !resolve(d, config)) {
 		dpdk_close(d);
 		return false;
 	}
+	d->port = (struct link_port){&d->nif, d->rx, &d->tx, d->pool, &d->peer};
 	*t = (struct link_transport){.send = dpdk_send,
+				     .port = &d->port,
 				     .send_from = dpdk_send_from,
 				     .send_user = dpdk_send_user,
 				     .poll = dpdk_poll,

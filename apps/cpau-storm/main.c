@@ -10,6 +10,7 @@
 
 #include <rte_eal.h>
 
+#include "load.h"
 #include "net/interlock.h"
 #include "schedule.h"
 #include "storm.h"
@@ -18,13 +19,18 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_START = 3, IN_FLIGHT_MAX = 1 << 20 
 
 struct options {
 	const char *fleet, *hostile_fleet, *local, *peer, *gateway, *an_key;
-	const char *n3_device, *n3_local, *n3_peer;
+	const char *n3_device, *n3_local, *n3_peer, *n6_device, *n6_local, *n6_peer;
 	bool json, has_mac;
 	double timeline_ms;
 	int eal_argc; /* after "--" */
 	char **eal_argv;
 	struct storm_config storm;
-	struct link_config link, n3;
+	struct link_config link, n3, n6;
+};
+
+/* AN link, N3 (the same, or of its own), N6 (or NULL). */
+struct links {
+	struct link *an, *n3, *n6;
 };
 
 enum {
@@ -74,6 +80,11 @@ enum {
 	OPT_N3_DEVICE,
 	OPT_N3_LOCAL,
 	OPT_N3_PEER,
+	OPT_N6_DEVICE,
+	OPT_N6_LOCAL,
+	OPT_N6_PEER,
+	OPT_LOAD,
+	OPT_LOAD_ONLY,
 	OPT_JSON
 };
 
@@ -149,6 +160,18 @@ static const struct argp_option argp_options[] = {
 	{"n3-local", OPT_N3_LOCAL, "ADDR", 0,
 	 "N3 address of the first access node, with --n3-device", 5},
 	{"n3-peer", OPT_N3_PEER, "ADDR", 0, "cpau's N3 address, with --n3-device", 5},
+	{"load", OPT_LOAD, "OCTETS[:S]", 0,
+	 "packets of so many octets through all sessions, from the UEs to the SM-DP+ at "
+	 "--n6-local, "
+	 "as fast as they are taken, for S seconds (default: 5)",
+	 5},
+	{"load-only", OPT_LOAD_ONLY, "N", 0,
+	 "nobody attaches: --load with N sessions that there are not, through whatever forwards "
+	 "frames from --n3-device to --n6-device",
+	 5},
+	{"n6-device", OPT_N6_DEVICE, "NAME", 0, "ethdev of the data network, for --load", 5},
+	{"n6-local", OPT_N6_LOCAL, "ADDR", 0, "the SM-DP+'s address, which is there", 5},
+	{"n6-peer", OPT_N6_PEER, "ADDR", 0, "cpau's N6 address", 5},
 	{"capture", OPT_CAPTURE, "FILE", 0, "write the link's datagrams to a pcap file", 4},
 	{"write-pcap", OPT_WRITE_PCAP, "FILE", 0,
 	 "no authenticator and no port: write AN SETUP REQUESTs and then ATTACH REQUESTs at their "
@@ -288,6 +311,18 @@ static uint8_t session_type(struct argp_state *state, const char *text)
 	return 0; /* not with argp's usual flags */
 }
 
+static void parse_load(struct argp_state *state, struct storm_config *c, const char *text)
+{
+	int n = 0;
+
+	c->load_s = 5;
+	if (sscanf(text, "%u%n:%lf%n", &c->load_octets, &n, &c->load_s, &n) < 1 ||
+	    text[n] != '\0' || c->load_octets < LOAD_OCTETS_MIN ||
+	    c->load_octets > LOAD_OCTETS_MAX || !(c->load_s > 0))
+		argp_error(state, "--load %s: OCTETS[:S], OCTETS from %d to %d", text,
+			   LOAD_OCTETS_MIN, LOAD_OCTETS_MAX);
+}
+
 static void check_user_plane(struct argp_state *state, struct options *o)
 {
 	struct storm_config *c = &o->storm;
@@ -301,6 +336,13 @@ static void check_user_plane(struct argp_state *state, struct options *o)
 	    (o->n3_device && o->link.socket))
 		argp_error(state, "--n3-device, --n3-local and --n3-peer go together, without "
 				  "--socket");
+	bool n6 = o->n6_device && o->n6_local && o->n6_peer;
+
+	if ((o->n6_device || c->load_octets > 0) && (!n6 || !o->n3_device || c->load_octets == 0))
+		argp_error(state, "--load, --n3-device, --n6-device, --n6-local and --n6-peer go "
+				  "together");
+	if (c->load_sessions > 0 && c->load_octets == 0)
+		argp_error(state, "--load-only goes with --load");
 }
 
 /* "1,2" -> bits 0x40 and 0x20: TS 24.501 9.11.3.54 */
@@ -471,6 +513,21 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_N3_PEER:
 		o->n3_peer = arg;
 		return 0;
+	case OPT_N6_DEVICE:
+		o->n6_device = arg;
+		return 0;
+	case OPT_N6_LOCAL:
+		o->n6_local = arg;
+		return 0;
+	case OPT_N6_PEER:
+		o->n6_peer = arg;
+		return 0;
+	case OPT_LOAD:
+		parse_load(state, s, arg);
+		return 0;
+	case OPT_LOAD_ONLY:
+		s->load_sessions = (unsigned int)number(state, "load-only", arg, 1, 1 << 24);
+		return 0;
 	case OPT_JSON:
 		o->json = s->json = true;
 		return 0;
@@ -479,7 +536,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->eal_argv = state->argv + state->next;
 		return 0;
 	case ARGP_KEY_END:
-		if (!o->fleet || !(o->an_key || l->file) || !o->local || !o->peer)
+		if (s->load_sessions == 0 &&
+		    (!o->fleet || !(o->an_key || l->file) || !o->local || !o->peer))
 			argp_error(state, "--fleet, --an-key, --local and --peer are required");
 		if (l->file)
 			check_write(state, o);
@@ -580,20 +638,43 @@ static bool open_inputs(struct options *o, struct fleet **fleet, struct fleet **
 	    o->link.local.family != o->link.peer.family ||
 	    (o->gateway && !net_addr_parse(o->gateway, &o->link.gateway)))
 		return !fail("--local, --peer, --gateway", "not addresses of one family");
-	o->n3 = o->link;
-	o->n3.device = o->n3_device;
-	o->n3.gateway.family = 0;
-	o->n3.user_plane = true;
-	if (o->n3_device &&
-	    (!net_addr_parse(o->n3_local, &o->n3.local) ||
-	     !net_addr_parse(o->n3_peer, &o->n3.peer) || o->n3.local.family != o->n3.peer.family))
-		return !fail("--n3-local, --n3-peer", "not addresses of one family");
 	o->link.user_plane = !o->n3_device;
 	return true;
 }
 
+/* Those of the user plane, from --n3-... and --n6-.... False: it has said why not. */
+static bool choose_links(struct options *o)
+{
+	const struct {
+		const char *names, *device, *local, *peer;
+		struct link_config *config;
+	} links[] = {
+		{"--n3-local, --n3-peer", o->n3_device, o->n3_local, o->n3_peer, &o->n3},
+		{"--n6-local, --n6-peer", o->n6_device, o->n6_local, o->n6_peer, &o->n6},
+	};
+
+	for (unsigned int i = 0; i < 2; i++) {
+		struct link_config *c = links[i].config;
+
+		*c = (struct link_config){.device = links[i].device,
+					  .mtu = o->link.mtu,
+					  .vlan = o->link.vlan,
+					  .n_ans = i == 0 ? o->link.n_ans : 1,
+					  .user_plane = true,
+					  .seed = o->link.seed,
+					  /* Whatever forwards frames answers no ARP. */
+					  .has_mac = o->storm.load_sessions > 0,
+					  .peer_mac = {0x02, 0, 0, 0, 0, 1}};
+		if (c->device &&
+		    (!net_addr_parse(links[i].local, &c->local) ||
+		     !net_addr_parse(links[i].peer, &c->peer) || c->local.family != c->peer.family))
+			return !fail(links[i].names, "not addresses of one family");
+	}
+	return true;
+}
+
 /* The storm over an open link; its exit code. */
-static int storm(struct options *o, struct link *link, struct link *n3)
+static int storm(struct options *o, const struct links *links)
 {
 	static struct storm_result result; /* large, and there is one */
 	struct storm_result *r = &result;
@@ -602,10 +683,12 @@ static int storm(struct options *o, struct link *link, struct link *n3)
 	if (o->timeline_ms > 0 &&
 	    !(r->timeline = timeline_create((uint64_t)(o->timeline_ms * 1e6))))
 		return fail("storm", "out of memory");
-	if ((o->storm.junk_kinds & 1u << JUNK_UNKNOWN_AN) && !link_can_forge(link))
+	if ((o->storm.junk_kinds & 1u << JUNK_UNKNOWN_AN) && !link_can_forge(links->an))
 		return fail("--junk", "the kernel's sockets have no foreign addresses: "
 				      "`RATE:malformed`, or a DPDK port");
-	bool ok = storm_run(&o->storm, link, n3, &stop, r, &why);
+	bool ok = o->storm.load_sessions > 0
+			  ? load_run_only(&o->storm, links->n3, links->n6, &stop, &r->load, &why)
+			  : storm_run(&o->storm, links->an, links->n3, links->n6, &stop, r, &why);
 
 	if (ok)
 		storm_report(&o->storm, r, o->json);
@@ -624,35 +707,53 @@ static bool uses_eal(const struct options *o)
 	return !o->link.socket && !o->link.file;
 }
 
+static bool open_link(struct link **out, const struct link_config *config, const char *name)
+{
+	const char *why;
+
+	*out = link_open(config, &why);
+	return *out || !fail(name, why);
+}
+
+static bool open_links(const struct options *o, struct links *l)
+{
+	bool ok = o->storm.load_sessions > 0 || open_link(&l->an, &o->link, "link");
+
+	ok = ok && (!o->n3_device || open_link(&l->n3, &o->n3, "--n3-device"));
+	ok = ok && (!o->n6_device || open_link(&l->n6, &o->n6, "--n6-device"));
+	if (!l->n3)
+		l->n3 = l->an;
+	return ok;
+}
+
+/* False: a file is not complete. */
+static bool close_links(const struct links *l)
+{
+	link_close(l->n6);
+	if (l->n3 != l->an)
+		link_close(l->n3);
+	return link_close(l->an);
+}
+
 static int run(struct options *o)
 {
 	struct fleet *fleet = NULL, *hostile = NULL;
-	const char *why;
+	struct links links = {0};
+	int code = EXIT_START;
 
-	if (!open_inputs(o, &fleet, &hostile))
+	if (!choose_links(o) || (o->storm.load_sessions == 0 && !open_inputs(o, &fleet, &hostile)))
 		return EXIT_START;
 	if (uses_eal(o) && !start_eal(o))
 		return fail("EAL", "did not start: see its lines above; its arguments follow `--`");
-	struct link *link = link_open(&o->link, &why);
-
-	if (!link)
-		return fail("link", why);
-	struct link *n3 = o->n3_device ? link_open(&o->n3, &why) : link;
-
-	if (!n3)
-		return fail("--n3-device", why);
-	int code = storm(o, link, n3);
-
-	if (n3 != link)
-		link_close(n3);
-	if (!link_close(link))
+	if (open_links(o, &links))
+		code = storm(o, &links);
+	if (!close_links(&links))
 		code = fail(o->link.file ? o->link.file : o->link.capture,
 			    "not written completely: is there room?");
 	if (uses_eal(o))
 		net_eal_cleanup();
 	fleet_close(fleet);
-	if (hostile)
-		fleet_close(hostile);
+	fleet_close(hostile);
 	return code;
 }
 

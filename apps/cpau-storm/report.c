@@ -119,6 +119,18 @@ static json_t *timeline_json(const struct timeline *t)
 	return j;
 }
 
+static double mpps(const struct load_result *r)
+{
+	return r->seconds > 0 ? (double)r->received / r->seconds / 1e6 : 0;
+}
+
+static json_t *load_json(const struct storm_config *c, const struct load_result *r)
+{
+	return json_pack("{s:i,s:I,s:I,s:I,s:f,s:f}", "octets", (int)c->load_octets, "sessions",
+			 (json_int_t)r->sessions, "sent", (json_int_t)r->sent, "received",
+			 (json_int_t)r->received, "seconds", r->seconds, "mpps", mpps(r));
+}
+
 static json_t *sessions_json(const struct storm_config *c, const struct storm_result *r)
 {
 	json_t *j = json_object(), *causes = json_object(), *packets = json_object();
@@ -159,6 +171,8 @@ static void report_extras(json_t *j, const struct storm_config *c, const struct 
 				    json_pack("{s:I}", "sent", (json_int_t)r->junk_sent));
 	if (storm_holds(c))
 		json_object_set_new(j, "sessions", sessions_json(c, r));
+	if (c->load_octets > 0)
+		json_object_set_new(j, "load", load_json(c, &r->load));
 	if (c->prepare)
 		json_object_set_new(j, "prepare_s", json_real(r->prepare_s));
 }
@@ -252,6 +266,15 @@ static void faults_text(const struct storm_result *r)
 			       fault_definitions[f].text);
 }
 
+static void load_text(const struct storm_config *c, const struct load_result *r)
+{
+	printf("load: packets of %u octets in %llu sessions for %.2f s: %llu sent, %llu came out: "
+	       "%.3f "
+	       "million a second\n",
+	       c->load_octets, (unsigned long long)r->sessions, r->seconds,
+	       (unsigned long long)r->sent, (unsigned long long)r->received, mpps(r));
+}
+
 static void sessions_text(const struct storm_config *c, const struct storm_result *r)
 {
 	printf("sessions: %llu held, %llu ended by the network; packets: %llu up, %llu down; ERROR "
@@ -263,6 +286,8 @@ static void sessions_text(const struct storm_config *c, const struct storm_resul
 		if (r->ended_by_cause[i] > 0)
 			printf("  ended: %-23s %8llu  %s\n", wire_cause_name(i),
 			       (unsigned long long)r->ended_by_cause[i], wire_cause_text(i));
+	if (c->load_octets > 0)
+		load_text(c, &r->load);
 	for (unsigned int i = 0; c->adversarial > 0 && i < PACKET_KINDS; i++)
 		printf("  packets: %-21s %8llu\n", storm_packet_names[i],
 		       (unsigned long long)r->packets_sent[i]);
@@ -339,9 +364,24 @@ static void report_written(const struct storm_config *c, const struct storm_resu
 	json_decref(j);
 }
 
+static void report_load(const struct storm_config *c, const struct load_result *r, bool json)
+{
+	if (!json) {
+		load_text(c, r);
+		return;
+	}
+	json_t *j = json_pack("{s:o}", "load", load_json(c, r));
+
+	json_dumpf(j, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+	putchar('\n');
+	json_decref(j);
+}
+
 void storm_report(const struct storm_config *config, const struct storm_result *r, bool json)
 {
-	if (config->write_only)
+	if (config->load_sessions > 0)
+		report_load(config, &r->load, json);
+	else if (config->write_only)
 		report_written(config, r, json);
 	else if (json)
 		report_json(config, r);

@@ -270,9 +270,9 @@ static bool prepare(struct storm *s, const char **why)
 }
 
 bool storm_run(const struct storm_config *config, struct link *link, struct link *n3,
-	       volatile int *stop, struct storm_result *result, const char **why)
+	       struct link *n6, volatile int *stop, struct storm_result *result, const char **why)
 {
-	struct storm s = {.config = config, .result = result, .link = link, .n3 = n3};
+	struct storm s = {.config = config, .result = result, .link = link, .n3 = n3, .n6 = n6};
 	bool ok = prepare(&s, why);
 
 	if (ok && config->prepare) {

@@ -113,12 +113,16 @@ struct storm_config {
 	double hold_s;	      /* for so long; 0: until the rest is done, or no session is left */
 	const char *tun;      /* this host's packets go through the one UE's session */
 	uint64_t adversarial; /* packets of all kinds, most of which nobody should forward */
+	unsigned int load_octets; /* packets of this size through all sessions, as fast as it goes;
+				     0: none */
+	double load_s;
+	unsigned int load_sessions; /* as if there were so many, and nothing else; 0: those held */
 };
 
 /* Whether attached UEs are kept. */
 static inline bool storm_holds(const struct storm_config *c)
 {
-	return c->hold_s > 0 || c->tun || c->adversarial > 0;
+	return c->hold_s > 0 || c->tun || c->adversarial > 0 || c->load_octets > 0;
 }
 
 /* Kinds of packets of --adversarial; the first is what a session is for. */
@@ -154,6 +158,12 @@ struct storm_phase_result {
 	uint64_t behind_max_ns;
 };
 
+/* Of --load: packets that left for the gate, and that came out at the other side. */
+struct load_result {
+	uint64_t sessions, sent, received;
+	double seconds;
+};
+
 struct storm_result {
 	uint64_t started, attached, failed, refused_with_back_off, retransmissions;
 	uint64_t shed_by_an;		 /* refused by the AN itself, because of OVERLOAD START */
@@ -178,15 +188,16 @@ struct storm_result {
 	uint64_t held, ended, ended_by_cause[WIRE_CAUSE_LIMIT]; /* ended: by the network */
 	uint64_t uplink_packets, downlink_packets, error_indications;
 	uint64_t packets_sent[PACKET_KINDS];
+	struct load_result load;
 	struct storm_phase_result phases[STORM_PHASES_MAX];
 	struct timeline *timeline; /* the caller's; NULL: none is wanted */
 	const char *backend;
 };
 
 /* Runs to the end. False: *why is a sentence. stop may be set by a signal handler. n3: the link of
- * the user plane, which may be the same. */
+ * the user plane, which may be the same; n6: NULL, or the data network's, which --load takes. */
 bool storm_run(const struct storm_config *config, struct link *link, struct link *n3,
-	       volatile int *stop, struct storm_result *result, const char **why);
+	       struct link *n6, volatile int *stop, struct storm_result *result, const char **why);
 
 /* Whether the fault is in step 1 alone. */
 bool fault_is_of_step1(enum fault fault);

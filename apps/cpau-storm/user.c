@@ -6,6 +6,7 @@
 #include <rte_ip.h>
 
 #include "gtpu/gtpu.h"
+#include "load.h"
 #include "tun.h"
 #include "user.h"
 
@@ -295,6 +296,28 @@ static bool turn(struct storm *s)
 	return more;
 }
 
+/* Packets through all sessions that are held. */
+static bool run_load(struct storm *s, volatile int *stop, const char **why)
+{
+	struct load_session *sessions = calloc(s->held, sizeof(*sessions));
+	unsigned int n = 0;
+
+	*why = "out of memory";
+	if (!sessions)
+		return false;
+	for (uint32_t i = 0; i < s->n_touched; i++) {
+		const struct attach *a = &s->slots[i];
+
+		if (a->used && a->held)
+			sessions[n++] = (struct load_session){
+				.teid = a->uplink_teid, .ipv4 = a->device.ipv4, .an = a->an};
+	}
+	bool ok = load_run(s->config, sessions, n, s->n3, s->n6, stop, &s->result->load, why);
+
+	free(sessions);
+	return ok;
+}
+
 /* The UE is switched off: it detaches (TS 24.501 5.5.2.2). */
 static void switch_off(struct storm *s)
 {
@@ -319,7 +342,7 @@ bool user_run(struct storm *s, volatile int *stop, const char **why)
 
 	s->now = clock_ns();
 	until = c->hold_s > 0 ? after(s, c->hold_s) : UINT64_MAX;
-	if (a && a->gate.family == 0 && (c->tun || c->adversarial > 0)) {
+	if (a && a->gate.family == 0 && (c->tun || c->adversarial > 0 || c->load_octets > 0)) {
 		*why = "the session has no tunnel: cpau's configuration has no gate stage";
 		return false;
 	}
@@ -327,6 +350,8 @@ bool user_run(struct storm *s, volatile int *stop, const char **why)
 		tun_close(s->user.tun);
 		return false;
 	}
+	if (a && c->load_octets > 0)
+		return run_load(s, stop, why);
 	while (!*stop && s->held > 0 && s->now < until)
 		if (!turn(s))
 			break;
