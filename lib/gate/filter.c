@@ -154,25 +154,37 @@ void gate_key_set_no_port(struct gate_key *key, bool v6, uint8_t protocol, const
 	gate_key_set(key, v6, protocol | GATE_KEY_NO_PORT, address, none);
 }
 
-/* Those of one family, in one call. */
+static bool same_key(const struct gate_key *a, const struct gate_key *b, bool v6)
+{
+	return a->protocol == b->protocol &&
+	       memcmp(&a->v4, &b->v4, v6 ? sizeof(a->v6) : sizeof(a->v4)) == 0;
+}
+
+/* Those of one family, in one call. Most of a burst go to one server: what is asked about the
+ * packet before is not asked again. */
 static uint64_t classify(const struct rte_acl_ctx *context, const struct gate_packet *packets,
 			 unsigned int n, bool v6)
 {
-	const uint8_t *keys[NET_BURST];
+	const struct gate_key *keys[NET_BURST];
+	uint64_t asked_by[NET_BURST], allowed = 0; /* asked_by: packets with this key */
 	uint32_t results[NET_BURST];
-	uint8_t index[NET_BURST];
 	unsigned int n_keys = 0;
-	uint64_t allowed = 0;
 
-	for (unsigned int i = 0; i < n; i++)
-		if (packets[i].inner.v6 == v6) {
-			index[n_keys] = (uint8_t)i;
-			keys[n_keys++] = (const uint8_t *)&packets[i].key;
+	for (unsigned int i = 0; i < n; i++) {
+		if (packets[i].inner.v6 != v6)
+			continue;
+		if (n_keys == 0 || !same_key(keys[n_keys - 1], &packets[i].key, v6)) {
+			asked_by[n_keys] = 0;
+			keys[n_keys++] = &packets[i].key;
 		}
-	if (n_keys == 0 || rte_acl_classify(context, keys, results, n_keys, 1) != 0)
+		asked_by[n_keys - 1] |= UINT64_C(1) << i;
+	}
+	if (n_keys == 0 ||
+	    rte_acl_classify(context, (const uint8_t **)keys, results, n_keys, 1) != 0)
 		return 0;
 	for (unsigned int i = 0; i < n_keys; i++)
-		allowed |= (uint64_t)(results[i] == ALLOWED) << index[i];
+		if (results[i] == ALLOWED)
+			allowed |= asked_by[i];
 	return allowed;
 }
 

@@ -85,9 +85,12 @@ bool gate_find_way_to_ue(struct gate *g, const struct gate_session *s, struct ga
 bool gate_find_way_to_network(struct gate *g, bool v6, const uint8_t *destination,
 			      struct gate_way *way)
 {
-	struct net_addr to = {.family = v6 ? 6 : 4};
+	struct net_addr to;
 
-	memcpy(to.a, destination, v6 ? 16 : 4);
+	if (v6)
+		net_addr_set_ipv6(&to, destination);
+	else
+		net_addr_set_ipv4(&to, destination);
 	way->nif = (uint8_t)(v6 ? g->shared->n6_ipv6 : g->shared->n6_ipv4);
 	way->tunnel = false;
 	return way->nif < g->shared->n_nifs && find_mac(g, way->nif, &to, &way->peer.mac);

@@ -103,7 +103,10 @@ enum gate_inner_error gate_inner_parse(struct gate_inner *inner, const uint8_t *
 
 bool gate_inner_checksum(const struct gate_inner *inner, const uint8_t *p)
 {
-	return inner->v6 || rte_raw_cksum(p, inner->header_len) == 0xffff;
+	if (inner->v6)
+		return true;
+	return (inner->header_len == IPV4_HEADER ? net_ipv4_sum(p)
+						 : rte_raw_cksum(p, inner->header_len)) == 0xffff;
 }
 
 bool gate_inner_has_ports(const struct gate_inner *inner, const uint8_t *p)

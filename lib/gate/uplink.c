@@ -7,6 +7,8 @@
 
 #include "gate/internal.h"
 
+enum { ROWS_AHEAD = 16 };
+
 static const uint64_t link_local = UINT64_C(0xfe80) << 48;
 
 /* The UE's address, or any of its /64; its link-local one for what is said to the router alone. */
@@ -142,13 +144,17 @@ static bool open_message(struct gate *g, const struct net_datagram *d, struct ga
 void gate_uplink(struct gate *g, const struct net_datagram *datagrams, unsigned int n)
 {
 	struct gate_packet *packets = g->packets;
-	unsigned int opened = 0, admitted = 0;
+	unsigned int opened = 0, looked_at = 0, admitted = 0;
 
-	for (unsigned int i = 0; i < n; i++)
-		opened += open_message(g, &datagrams[i], &packets[opened]);
-	for (unsigned int i = 0; i < opened; i++) {
-		if (admitted != i)
-			packets[admitted] = packets[i];
+	/* Rows come into the cache while packets before them are looked at. */
+	for (unsigned int i = 0; i < n + ROWS_AHEAD; i++) {
+		if (i < n)
+			opened += open_message(g, &datagrams[i], &packets[opened]);
+		if (looked_at == opened || (i < n && opened - looked_at <= ROWS_AHEAD))
+			continue;
+		if (admitted != looked_at)
+			packets[admitted] = packets[looked_at];
+		looked_at++;
 		admitted += admit(g, &packets[admitted]);
 	}
 	gate_forward(g, packets, admitted);

@@ -13,25 +13,6 @@ enum { NET_ETHER_QINQ = 0x88a8 };
  * received packet is right, or, with the field 0, the value to put there. */
 uint16_t net_checksum_upper(const void *ip, bool v6, uint8_t protocol, const void *upper, size_t n);
 
-/* The sum of five words, such as an IPv4 header without options, in 16 bits: 0xffff of a header
- * whose checksum is right, in whichever order the octets of all words stand. */
-static inline uint16_t net_sum_words(const uint32_t w[5])
-{
-	uint64_t sum = (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4];
-
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)((sum & 0xffff) + (sum >> 16));
-}
-
-static inline uint16_t net_ipv4_sum(const void *header)
-{
-	uint32_t w[5];
-
-	memcpy(w, header, sizeof(w));
-	return net_sum_words(w);
-}
-
 /* Host order. */
 static inline bool net_is_our_ipv4(const struct net_if *nif, uint32_t address)
 {

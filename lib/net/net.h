@@ -79,6 +79,25 @@ struct net_if {
 	bool unmaps;	  /* the driver unmaps its rings under us: see net/interlock.h */
 };
 
+/* The sum of five words, such as an IPv4 header without options, in 16 bits: 0xffff of a header
+ * whose checksum is right, in whichever order the octets of all words stand. */
+static inline uint16_t net_sum_words(const uint32_t w[5])
+{
+	uint64_t sum = (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4];
+
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+}
+
+static inline uint16_t net_ipv4_sum(const void *header)
+{
+	uint32_t w[5];
+
+	memcpy(w, header, sizeof(w));
+	return net_sum_words(w);
+}
+
 /* Our address of the family; its family is 0 where there is none. */
 static inline const struct net_addr *net_if_address(const struct net_if *nif, uint8_t family)
 {
