@@ -74,6 +74,8 @@ struct storm {
 	struct storm_result *result;
 	struct link *link, *n3, *n6;
 	struct storm_user user;
+	struct load *load; /* that goes on beside the storm */
+	uint64_t turn;	   /* when this turn of the loop began */
 	uint32_t held;
 	struct device_world world;
 	struct schedule schedule;

@@ -279,7 +279,8 @@ bool link_dpdk_open(const struct link_config *config, struct link_transport *t, 
 	d->nif.vlan = config->vlan;
 	d->nif.addresses = config->n_ans;
 	*(config->local.family == 4 ? &d->nif.ipv4 : &d->nif.ipv6) = config->local;
-	/* Until it joins again this lcore touches no port: others' callbacks need not wait for it. */
+	/* Until it joins again this lcore touches no port: others' callbacks need not wait for it.
+	 */
 	net_interlock_leave(all.interlock, rte_lcore_id());
 	*why = start_port(d, config);
 	if (*why) {

@@ -37,12 +37,13 @@ struct headers {
 
 struct load {
 	const struct storm_config *config;
-	const struct load_session *sessions;
+	struct load_session *sessions;
 	unsigned int n, next_session, next_frame;
 	const struct link_port *n3, *n6;
 	struct rte_mbuf *frames[FRAMES];
 	uint32_t first_an; /* N3 address, host order */
 	struct load_result *result;
+	uint64_t begun;
 };
 
 static bool make_frame(struct load *l, struct rte_mbuf *m)
@@ -161,7 +162,7 @@ static void receive(struct load *l, const struct link_port *p)
 		answer(p, others, n_others);
 }
 
-static void turn(struct load *l, bool sends)
+void load_turn(struct load *l, bool sends)
 {
 	link_pause();
 	if (sends)
@@ -170,32 +171,22 @@ static void turn(struct load *l, bool sends)
 	for (unsigned int i = 0; i < 2; i++)
 		receive(l, l->n6);
 	receive(l, l->n3);
+	if (sends)
+		l->result->seconds = (double)(rte_rdtsc() - l->begun) / (double)rte_get_tsc_hz();
 }
 
-static void run(struct load *l, volatile int *stop)
-{
-	uint64_t hz = rte_get_tsc_hz(), begun = rte_rdtsc();
-	uint64_t ends = begun + (uint64_t)(l->config->load_s * (double)hz);
-
-	while (!*stop && rte_rdtsc() < ends)
-		turn(l, true);
-	l->result->seconds = (double)(rte_rdtsc() - begun) / (double)hz;
-	ends = rte_rdtsc() + hz / 1000 * DRAIN_MS;
-	while (rte_rdtsc() < ends)
-		turn(l, false);
-}
-
-bool load_run(const struct storm_config *config, const struct load_session *sessions,
-	      unsigned int n, struct link *n3, struct link *n6, volatile int *stop,
-	      struct load_result *result, const char **why)
+struct load *load_begin(const struct storm_config *config, struct load_session *sessions,
+			unsigned int n, struct link *n3, struct link *n6,
+			struct load_result *result, const char **why)
 {
 	struct load *l = calloc(1, sizeof(*l));
 
 	*why = "--load takes two DPDK ports with IPv4 addresses";
 	if (!l || !link_port(n3) || !link_port(n6) || link_family(n3) != 4 ||
 	    link_family(n6) != 4) {
+		free(sessions);
 		free(l);
-		return false;
+		return NULL;
 	}
 	*l = (struct load){.config = config,
 			   .sessions = sessions,
@@ -210,10 +201,36 @@ bool load_run(const struct storm_config *config, const struct load_session *sess
 
 	for (unsigned int i = 0; ok && i < FRAMES; i++)
 		ok = make_frame(l, l->frames[i]);
+	l->begun = rte_rdtsc();
 	if (ok)
-		run(l, stop);
+		return l;
+	free(sessions);
+	free(l);
+	return NULL;
+}
+
+void load_end(struct load *l)
+{
+	uint64_t ends = rte_rdtsc() + rte_get_tsc_hz() / 1000 * DRAIN_MS;
+
+	if (!l)
+		return;
+	while (rte_rdtsc() < ends)
+		load_turn(l, false);
+	free(l->sessions);
 	free(l); /* the frames end with their pool */
-	return ok;
+}
+
+bool load_run(const struct storm_config *config, struct load_session *sessions, unsigned int n,
+	      struct link *n3, struct link *n6, volatile int *stop, struct load_result *result,
+	      const char **why)
+{
+	struct load *l = load_begin(config, sessions, n, n3, n6, result, why);
+
+	while (l && !*stop && result->seconds < config->load_s)
+		load_turn(l, true);
+	load_end(l);
+	return l != NULL;
 }
 
 bool load_run_only(const struct storm_config *config, struct link *n3, struct link *n6,
@@ -228,8 +245,5 @@ bool load_run_only(const struct storm_config *config, struct link *n3, struct li
 		sessions[i] = (struct load_session){.teid = i + 1,
 						    .ipv4 = (10u << 24 | 45u << 16) + i,
 						    .an = (uint16_t)(i % config->n_ans)};
-	bool ok = load_run(config, sessions, config->load_sessions, n3, n6, stop, result, why);
-
-	free(sessions);
-	return ok;
+	return load_run(config, sessions, config->load_sessions, n3, n6, stop, result, why);
 }

@@ -15,10 +15,21 @@ struct load_session {
 	uint16_t an;
 };
 
-/* For config->load_s, or until *stop. False: *why is a sentence. */
-bool load_run(const struct storm_config *config, const struct load_session *sessions,
-	      unsigned int n, struct link *n3, struct link *n6, volatile int *stop,
-	      struct load_result *result, const char **why);
+struct load;
+
+/* The ports and what is sent, ready. Takes sessions (malloc'ed), whatever comes of it. NULL: *why
+ * is a sentence. */
+struct load *load_begin(const struct storm_config *config, struct load_session *sessions,
+			unsigned int n, struct link *n3, struct link *n6,
+			struct load_result *result, const char **why);
+/* A burst out, where it is to send, and what has come. */
+void load_turn(struct load *l, bool sends);
+/* Waits for what is on its way. NULL is allowed. */
+void load_end(struct load *l);
+/* From begin to end, for config->load_s or until *stop. False: *why is a sentence. */
+bool load_run(const struct storm_config *config, struct load_session *sessions, unsigned int n,
+	      struct link *n3, struct link *n6, volatile int *stop, struct load_result *result,
+	      const char **why);
 /* Of config->load_sessions sessions that nobody has set up. */
 bool load_run_only(const struct storm_config *config, struct link *n3, struct link *n6,
 		   volatile int *stop, struct load_result *result, const char **why);

@@ -85,6 +85,7 @@ enum {
 	OPT_N6_PEER,
 	OPT_LOAD,
 	OPT_LOAD_ONLY,
+	OPT_LOAD_BESIDE,
 	OPT_JSON
 };
 
@@ -164,6 +165,10 @@ static const struct argp_option argp_options[] = {
 	 "packets of so many octets through all sessions, from the UEs to the SM-DP+ at "
 	 "--n6-local, "
 	 "as fast as they are taken, for S seconds (default: 5)",
+	 5},
+	{"load-beside", OPT_LOAD_BESIDE, "N", 0,
+	 "--load begins when N UEs are attached, in their sessions, and lasts until the others are "
+	 "too",
 	 5},
 	{"load-only", OPT_LOAD_ONLY, "N", 0,
 	 "nobody attaches: --load with N sessions that there are not, through whatever forwards "
@@ -336,13 +341,12 @@ static void check_user_plane(struct argp_state *state, struct options *o)
 	    (o->n3_device && o->link.socket))
 		argp_error(state, "--n3-device, --n3-local and --n3-peer go together, without "
 				  "--socket");
-	bool n6 = o->n6_device && o->n6_local && o->n6_peer;
-
-	if ((o->n6_device || c->load_octets > 0) && (!n6 || !o->n3_device || c->load_octets == 0))
-		argp_error(state, "--load, --n3-device, --n6-device, --n6-local and --n6-peer go "
-				  "together");
-	if (c->load_sessions > 0 && c->load_octets == 0)
-		argp_error(state, "--load-only goes with --load");
+	if (!o->n6_device != !o->n6_local || !o->n6_device != !o->n6_peer)
+		argp_error(state, "--n6-device, --n6-local and --n6-peer go together");
+	if (c->load_octets > 0 && (!o->n3_device || !o->n6_device))
+		argp_error(state, "--load takes --n3-device and --n6-device");
+	if ((c->load_sessions > 0 || c->load_beside > 0) && c->load_octets == 0)
+		argp_error(state, "--load-only and --load-beside go with --load");
 }
 
 /* "1,2" -> bits 0x40 and 0x20: TS 24.501 9.11.3.54 */
@@ -524,6 +528,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_LOAD:
 		parse_load(state, s, arg);
+		return 0;
+	case OPT_LOAD_BESIDE:
+		s->load_beside = (uint64_t)number(state, "load-beside", arg, 1, IN_FLIGHT_MAX);
 		return 0;
 	case OPT_LOAD_ONLY:
 		s->load_sessions = (unsigned int)number(state, "load-only", arg, 1, 1 << 24);

@@ -126,9 +126,15 @@ static double mpps(const struct load_result *r)
 
 static json_t *load_json(const struct storm_config *c, const struct load_result *r)
 {
-	return json_pack("{s:i,s:I,s:I,s:I,s:f,s:f}", "octets", (int)c->load_octets, "sessions",
-			 (json_int_t)r->sessions, "sent", (json_int_t)r->sent, "received",
-			 (json_int_t)r->received, "seconds", r->seconds, "mpps", mpps(r));
+	json_t *j =
+		json_pack("{s:i,s:I,s:I,s:I,s:f,s:f}", "octets", (int)c->load_octets, "sessions",
+			  (json_int_t)r->sessions, "sent", (json_int_t)r->sent, "received",
+			  (json_int_t)r->received, "seconds", r->seconds, "mpps", mpps(r));
+
+	if (c->load_beside > 0 && r->seconds > 0)
+		json_object_set_new(j, "attaches_per_second",
+				    json_real((double)r->attaches / r->seconds));
+	return j;
 }
 
 static json_t *sessions_json(const struct storm_config *c, const struct storm_result *r)
@@ -273,6 +279,8 @@ static void load_text(const struct storm_config *c, const struct load_result *r)
 	       "million a second\n",
 	       c->load_octets, (unsigned long long)r->sessions, r->seconds,
 	       (unsigned long long)r->sent, (unsigned long long)r->received, mpps(r));
+	if (c->load_beside > 0 && r->seconds > 0)
+		printf("beside it: %.0f attaches/s\n", (double)r->attaches / r->seconds);
 }
 
 static void sessions_text(const struct storm_config *c, const struct storm_result *r)

@@ -142,20 +142,25 @@ static void finish_timeline(struct storm *s)
 	}
 }
 
-static void loop(struct storm *s, volatile int *stop)
+/* To the end, or until it was stopped. False: *why is a sentence. */
+static bool loop(struct storm *s, volatile int *stop, const char **why)
 {
+	bool ok = true;
 	uint64_t last, next_progress;
 
 	s->now = s->start = s->caught_up = last = s->last_completion = clock_ns();
 	next_progress = s->start + 2 * SECOND;
 	if (s->result->timeline)
 		timeline_start(s->result->timeline, s->start);
-	while (!*stop && !over(s)) {
+	while (ok && !*stop && !over(s)) {
+		s->turn = last;
 		/* What has come first: under a flood of arrivals the link would drop it. */
 		bool busy = receive(s);
 
 		busy |= let_arrive(s);
 		junk_send_due(s);
+		if (s->config->load_beside > 0)
+			ok = user_load_beside(s, why);
 		device_flush(&s->world);
 		attach_scan_timers(s);
 		device_flush(&s->world);
@@ -174,6 +179,7 @@ static void loop(struct storm *s, volatile int *stop)
 			attach_give_up(s, &s->slots[i], WIRE_CAUSE_RELEASED);
 	finish_timeline(s);
 	s->result->seconds = (double)(s->last_completion - s->start) / 1e9;
+	return ok;
 }
 
 /* Nobody answers: each request is sent at its time, and the UE forgotten. */
@@ -289,8 +295,7 @@ bool storm_run(const struct storm_config *config, struct link *link, struct link
 		       "authenticator?";
 	}
 	if (ok && !config->write_only) {
-		loop(&s, stop);
-		ok = !storm_holds(config) || user_run(&s, stop, why);
+		ok = loop(&s, stop, why) && (!storm_holds(config) || user_run(&s, stop, why));
 		linger(&s);
 	}
 	device_world_fini(&s.world);

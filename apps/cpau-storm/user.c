@@ -296,26 +296,51 @@ static bool turn(struct storm *s)
 	return more;
 }
 
-/* Packets through all sessions that are held. */
-static bool run_load(struct storm *s, volatile int *stop, const char **why)
+/* Those that are held. NULL: no memory. */
+static struct load_session *list_sessions(struct storm *s)
 {
 	struct load_session *sessions = calloc(s->held, sizeof(*sessions));
 	unsigned int n = 0;
 
-	*why = "out of memory";
-	if (!sessions)
-		return false;
-	for (uint32_t i = 0; i < s->n_touched; i++) {
+	for (uint32_t i = 0; sessions && i < s->n_touched; i++) {
 		const struct attach *a = &s->slots[i];
 
 		if (a->used && a->held)
 			sessions[n++] = (struct load_session){
 				.teid = a->uplink_teid, .ipv4 = a->device.ipv4, .an = a->an};
 	}
-	bool ok = load_run(s->config, sessions, n, s->n3, s->n6, stop, &s->result->load, why);
+	return sessions;
+}
 
-	free(sessions);
-	return ok;
+static bool run_load(struct storm *s, volatile int *stop, const char **why)
+{
+	struct load_session *sessions = list_sessions(s);
+
+	*why = "out of memory";
+	return sessions &&
+	       load_run(s->config, sessions, s->held, s->n3, s->n6, stop, &s->result->load, why);
+}
+
+bool user_load_beside(struct storm *s, const char **why)
+{
+	struct load_result *r = &s->result->load;
+
+	if (s->load) {
+		uint64_t begun = clock_ns(), share = begun - s->turn;
+
+		do /* for as long as UEs and access nodes took of this turn */
+			load_turn(s->load, true);
+		while (clock_ns() - begun < share);
+		r->attaches = s->result->attaches - r->sessions;
+		return true;
+	}
+	if (s->held < s->config->load_beside)
+		return true;
+	struct load_session *sessions = list_sessions(s);
+
+	*why = "out of memory";
+	s->load = sessions ? load_begin(s->config, sessions, s->held, s->n3, s->n6, r, why) : NULL;
+	return s->load != NULL;
 }
 
 /* The UE is switched off: it detaches (TS 24.501 5.5.2.2). */
@@ -349,6 +374,10 @@ bool user_run(struct storm *s, volatile int *stop, const char **why)
 	if (a && c->tun && !open_tun(s, a, why)) {
 		tun_close(s->user.tun);
 		return false;
+	}
+	if (c->load_beside > 0) {
+		load_end(s->load);
+		return true;
 	}
 	if (a && c->load_octets > 0)
 		return run_load(s, stop, why);

@@ -25,6 +25,10 @@ void user_send(struct storm *s, const struct attach *a, const uint8_t *packet, s
  * *why is a sentence. */
 bool user_run(struct storm *s, volatile int *stop, const char **why);
 
+/* --load beside the storm: begins once there are sessions enough, and then takes a turn. False:
+ * *why is a sentence. */
+bool user_load_beside(struct storm *s, const char **why);
+
 /* ---- adversary.c ---- */
 
 /* Packets of all kinds through the sessions that are held, a turn's worth. False: all were sent. */
