@@ -12,6 +12,9 @@ trap 'rm -rf "$TRIAL"' EXIT
 SMALL='"probe": {"ues": 4000, "in-flight": 256, "seconds": 0.5}, "patience": 2,
 	"ramp": {"from": 0.7, "step": 1.8, "steps": 3, "seconds": 0.3, "pause": 0.1}'
 
+# Nobody is refused because the machine does something else for a while.
+PATIENT='"cpau": {"timers": {"queue-delay": "1s"}}'
+
 # small NAME JSON: the scenario's own parameters with these instead.
 small() {
 	python3 - "$ROOT/bench/storm/$1.yaml" "{$SMALL, $2}" >"$TRIAL/$1.yaml" <<-'END'
@@ -19,7 +22,7 @@ small() {
 	with open(sys.argv[1]) as file:
 	    parameters = yaml.safe_load(file)
 	changes = json.loads(sys.argv[2])
-	print(yaml.safe_dump({**parameters, **{k: v for k, v in changes.items() if k in parameters or k in ("rate", "capacity")}}))
+	print(yaml.safe_dump({**parameters, **{k: v for k, v in changes.items() if k in parameters or k in ("rate", "capacity", "cpau")}}))
 	END
 }
 
@@ -55,7 +58,7 @@ expect() {
 	END
 }
 
-small steady '"rate": 500, "seconds": 1'
+small steady "$PATIENT,"'"rate": 500, "seconds": 1'
 bench steady --rounds 2 --profile
 expect steady 'r["attached"] == r["started"] == 500 and r["failed"] == 0 and r["goodput"] > 0 and r["p50_us"] > 0 and
 	r["rounds"] == 2 and r["spread"]["p50_us"][0] <= r["p50_us"] <= r["spread"]["p50_us"][1]'
@@ -88,25 +91,38 @@ bench power-restore --plot
 grep -q '#####' "$TRIAL/out" || die "power-restore --plot drew nothing"
 expect power-restore 'r["ues"] == r["attached"] == 1000 and r["last_s"] > 0.4 and r["attempts"]["mean"] >= 1'
 
-small hostile '"rate": 500, "lead-in": 0.5, "seconds": 1, "strangers": 50'
+small hostile "$PATIENT,"'"rate": 500, "lead-in": 0.5, "seconds": 1, "strangers": 50'
 bench hostile
 expect hostile 'r["goodput_hostile"] > 0 and r["goodput_junk"] > 0 and r["honest_refused_hostile"] == 0 and
 	r["hostile_sent"] > 300 and r["junk_sent"] > 1000 and [m["mode"] for m in r["modes"]] == ["clean", "hostile", "junk"]'
 
-small churn '"rate": 200, "seconds": 1, "cycles": 3'
+small churn "$PATIENT,"'"rate": 200, "seconds": 1, "cycles": 3'
 bench churn
 expect churn 'r["ues"] == 200 and r["attaches"] == 600 and r["detaches"] == 400 and r["failed"] == 0'
 
-small reload '"rate": 100, "seconds": 7, "reload-at": 2, "every": 2, "swaps": 2, "settle": 2, "entries": 20000, "revoked": 60'
+small reload "$PATIENT,"'"rate": 100, "seconds": 7, "reload-at": 2, "every": 2, "swaps": 2, "settle": 2, "entries": 20000, "revoked": 60'
 bench reload
 expect reload 'r["lost"] == 0 and r["revoked_attached_before"] == 30 and r["revoked_attached_after"] == 0 and
 	r["revoked_refused_after"] == 30 and r["entries"] == 20000 and r["reload_s"] > 0 and
 	len(r["swaps"]) == 2 and 0 < r["p99_ratio"] <= r["p99_ratio_worst"]'
 
-small million '"ues": 3000, "in-flight": 256, "memory": 1024, "cpau": {"ue": {"max": 65536}}'
+small million '"ues": 3000, "in-flight": 256, "memory": 1024, "cpau": {"ue": {"max": 65536}, "timers": {"queue-delay": "1s"}}'
 bench million
 expect million 'r["attached_at_once"] == 3000 and r["failed"] == 0 and 100 < r["octets_per_ue"] < 5000 and
 	r["resident_mb"] > 50'
+
+# gate and mixed leave no folder: what they say is all.
+"$ROOT/scripts/bench" gate --rounds 1 --seconds 0.2 --sessions 200 --json >"$TRIAL/out" 2>"$TRIAL/err" ||
+	{ tail -n 20 "$TRIAL/err"; die "scripts/bench gate failed"; }
+tail -n 1 "$TRIAL/out" | python3 -c 'import json, sys
+r = json.load(sys.stdin)
+assert r["sessions"] == 200 and all(r[k % n] > 0 for k in ("mpps_%d", "testpmd_mpps_%d", "ratio_%d") for n in (128, 1000)), r' ||
+	die "gate: not so"
+"$ROOT/scripts/bench" mixed --rounds 1 --sessions 200 --ues 1500 --json >"$TRIAL/out" 2>"$TRIAL/err" ||
+	{ tail -n 20 "$TRIAL/err"; die "scripts/bench mixed failed"; }
+tail -n 1 "$TRIAL/out" | python3 -c 'import json, sys
+r = json.load(sys.stdin)
+assert r["attach_share"] > 0 and r["gate_share"] > 0 and r["mpps"] > 0 and r["attaches"] > 0, r' || die "mixed: not so"
 
 # The flame graph's own test: two stacks.
 echo 'cpau 1
