@@ -7,13 +7,16 @@
 
 #include <rte_cycles.h>
 #include <rte_eth_ring.h>
+#include <rte_ip.h>
 #include <rte_malloc.h>
 
+#include "gtpu/gtpu.h"
 #include "start_eal.h"
 #include "au_fixture.h"
 
 enum { RING = 1024, AN_MBUFS = 1023, MTU = 4000, FIRST_AN = 100, FIRST_PORT = 20000, DAYS = 30 };
 
+#define HOST	"192.0.2.101" /* of the data network */
 #define NETWORK "5G:mnc001.mcc001.3gppnetwork.org"
 
 struct fixture f;
@@ -255,6 +258,7 @@ static void make_config(void)
 	memset(range.key, 0x6b, sizeof(range.key));
 	net_addr_parse("192.0.2.100", &range.first);
 	range.n3_first = range.first;
+	f.tunnel.type = 0;
 	f.config = (struct config){
 		.name = "cp-au",
 		.mcc = "001",
@@ -296,6 +300,16 @@ static void make_config(void)
 			    .smdp_address = "192.0.2.80",
 			    .ambr_kbps = 1000},
 	};
+	if (!f.gate)
+		return;
+	f.config.lcores[0].stages[f.config.lcores[0].n_stages++] = CONFIG_STAGE_GATE;
+	f.config.ports[0].serves = CONFIG_SERVES_AN | CONFIG_SERVES_N3 | CONFIG_SERVES_N6;
+	f.config.ports[0].ipv6 = "2001:db8::1/64";
+	f.config.session.pool_ipv6 = "2001:db8:45::/56";
+	f.config.session.smdp_address = HOST;
+	f.config.timers.lifetime_s = 60;
+	f.config.timers.idle_s = 60;
+	f.config.timers.refresh_s = 60;
 }
 
 void fixture_prepare(void)
@@ -455,6 +469,88 @@ void fixture_uplink(struct test_ue *ue)
 	ue->pending = false;
 }
 
+/* ---------------------------------------------------------------- the user plane */
+
+enum { TCP_PACKET = 60, GTPU_TO_HOST = 443 };
+
+uint32_t fixture_teid(const struct test_ue *ue)
+{
+	return 0x1000 + ue->an_ue_id;
+}
+
+/* IPv4 and TCP between the UE's address and the host's. */
+static void put_tcp(uint8_t p[TCP_PACKET], uint32_t ipv4, bool to_host)
+{
+	uint32_t host = load_be32(an_if.ipv4.a) + 1;
+	struct rte_ipv4_hdr ip = {.version_ihl = RTE_IPV4_VHL_DEF,
+				  .total_length = RTE_BE16(TCP_PACKET),
+				  .time_to_live = 64,
+				  .next_proto_id = IPPROTO_TCP,
+				  .src_addr = rte_cpu_to_be_32(to_host ? ipv4 : host),
+				  .dst_addr = rte_cpu_to_be_32(to_host ? host : ipv4)};
+
+	ip.hdr_checksum = rte_ipv4_cksum(&ip);
+	memset(p, 0, TCP_PACKET);
+	memcpy(p, &ip, sizeof(ip));
+	store_be16(p + sizeof(ip), to_host ? 50000 : GTPU_TO_HOST);
+	store_be16(p + sizeof(ip) + 2, to_host ? GTPU_TO_HOST : 50000);
+	p[sizeof(ip) + 12] = 5 << 4;
+}
+
+static void send_message(const struct test_ue *ue, const uint8_t *message, size_t n)
+{
+	struct net_peer au = {.port = GTPU_PORT,
+			      .mac = f.shared->nifs[0].mac,
+			      .addr = {.family = 4, .a = {192, 0, 2, 1}}};
+	struct rte_mbuf *m = rte_pktmbuf_alloc(an_pool);
+
+	cr_assert_not_null(m);
+	net_addr_add(&an_if.ipv4, ue->an, &au.local);
+	memcpy(rte_pktmbuf_append(m, (uint16_t)n), message, n);
+	cr_assert(net_tunnel_finish(&an_if, m, &au, GTPU_PORT, 0));
+	cr_assert_eq(rte_ring_enqueue(to_au, m), 0);
+}
+
+void fixture_send_packet(const struct test_ue *ue, uint32_t teid, uint32_t ipv4)
+{
+	uint8_t message[GTPU_CONTAINER_HEADER_SIZE + TCP_PACKET];
+
+	gtpu_write_container_header(message, false, 1, teid, TCP_PACKET);
+	put_tcp(message + GTPU_CONTAINER_HEADER_SIZE, ipv4, true);
+	send_message(ue, message, sizeof(message));
+}
+
+void fixture_send_error_indication(const struct test_ue *ue, uint32_t teid)
+{
+	uint8_t message[64];
+	struct net_addr an;
+
+	net_addr_add(&an_if.ipv4, ue->an, &an);
+	send_message(ue, message,
+		     gtpu_encode_error_indication(message, sizeof(message), teid, an.a, 4));
+}
+
+void fixture_send_answer(uint32_t ipv4)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(an_pool);
+
+	cr_assert_not_null(m);
+	put_tcp((uint8_t *)rte_pktmbuf_append(m, TCP_PACKET), ipv4, false);
+	net_transit_finish(&an_if, m, &f.shared->nifs[0].mac);
+	cr_assert_eq(rte_ring_enqueue(to_au, m), 0);
+}
+
+static void take_user_plane(const struct net_datagram *d)
+{
+	struct gtpu_header h;
+
+	cr_assert_eq(gtpu_decode(&h, d->payload), GTPU_OK);
+	if (h.type == GTPU_G_PDU) {
+		f.g_pdus++;
+		f.last_teid = h.teid;
+	}
+}
+
 /* ---------------------------------------------------------------- downlink */
 
 static void keep(const struct net_datagram *d, const struct wire_record *record)
@@ -496,9 +592,15 @@ unsigned int fixture_downlink(void)
 	while (rte_ring_dequeue(from_au, (void **)&frame) == 0) {
 		if (net_rx_burst(an_rx, &frame, 1, rte_rdtsc(), &d) == 0)
 			continue;
-		take_datagram(&d);
+		if (d.local_port == GTPU_PORT)
+			take_user_plane(&d);
+		else
+			take_datagram(&d);
 		rte_pktmbuf_free(d.mbuf);
 	}
+	/* ARP, for the gate. */
+	while (net_rx_answers(an_rx, &frame, 1) == 1)
+		cr_assert_eq(rte_ring_enqueue(to_au, frame), 0);
 	return f.n_got;
 }
 
@@ -543,6 +645,24 @@ static void check_kgnb(const struct test_ue *ue, const struct got *g)
 	sec_an_key_destroy(key);
 }
 
+static void answer_tunnel(struct test_ue *ue, const struct got *g, struct wire_message *m)
+{
+	static uint8_t tunnel[8];
+	struct net_addr an;
+
+	if (f.tunnel.type != 0) {
+		*m = f.tunnel;
+		return;
+	}
+	if (!wire_has(&g->m, WIRE_IE_UPLINK_TUNNEL))
+		return;
+	ue->uplink_teid = load_be32(g->m.ie[WIRE_IE_UPLINK_TUNNEL].p);
+	net_addr_add(&an_if.ipv4, ue->an, &an);
+	store_be32(tunnel, fixture_teid(ue));
+	memcpy(tunnel + 4, an.a, 4);
+	wire_set(m, WIRE_IE_DOWNLINK_TUNNEL, tunnel, sizeof(tunnel));
+}
+
 static void answer_record(struct test_ue *ue, const struct got *g)
 {
 	struct wire_message m;
@@ -556,6 +676,7 @@ static void answer_record(struct test_ue *ue, const struct got *g)
 		wire_message_init(&m, 0, WIRE_SESSION_SETUP_RESPONSE);
 		m.ie[WIRE_IE_PDU_SESSION_ID] = g->m.ie[WIRE_IE_PDU_SESSION_ID];
 		m.present = UINT64_C(1) << WIRE_IE_PDU_SESSION_ID;
+		answer_tunnel(ue, g, &m);
 		break;
 	case WIRE_RELEASE_COMMAND:
 		ue->released = g->m.ie[WIRE_IE_CAUSE].p[0];
@@ -589,6 +710,13 @@ void fixture_deliver(void)
 
 /* ---------------------------------------------------------------- turns */
 
+static bool poll_gate(void)
+{
+	const struct au_lcore *l = &f.au->lcores[0];
+
+	return f.gate && gate_poll(l->stages[l->n_stages - 1].context) > 0;
+}
+
 void fixture_settle(void)
 {
 	bool more;
@@ -603,6 +731,7 @@ void fixture_settle(void)
 			more |= au_worker_poll(f.au->workers[i]) > 0;
 		more |= au_crypto_poll(f.crypto, false) > 0;
 		more |= au_control_poll(f.control) > 0;
+		more |= poll_gate();
 		fixture_downlink();
 		fixture_deliver();
 	} while (more);

@@ -49,12 +49,15 @@ struct test_ue {
 	bool pending;
 	size_t n;
 	uint8_t nas[WIRE_NAS_MAX];
-	uint8_t released; /* enum wire_cause of the RELEASE COMMAND; 0: none */
-	bool silent;	  /* fixture_deliver loses what it sends */
+	uint32_t uplink_teid; /* of its session, where there is a gate */
+	uint8_t released;     /* enum wire_cause of the RELEASE COMMAND; 0: none */
+	bool silent;	      /* fixture_deliver loses what it sends */
 };
 
 extern struct fixture {
-	bool telemetry; /* set before fixture_prepare: EAL with a telemetry socket */
+	/* Set before fixture_prepare: EAL with a telemetry socket; a gate, whose N3 and N6 are the
+	 * AN link's port, and whose data network has one host, the second access node's. */
+	bool telemetry, gate;
 	struct config config;
 	struct authority ci, operator_ca, eum, subca;
 	struct au *au;
@@ -66,6 +69,10 @@ extern struct fixture {
 	bool stopped;	    /* by au_stop: the port is gone */
 	unsigned int n_got; /* by fixture_downlink */
 	struct got got[FIXTURE_GOT];
+	unsigned int g_pdus; /* of them, GTP-U messages that came with a packet */
+	uint32_t last_teid;  /* of the last */
+	struct wire_message
+		tunnel; /* what SESSION SETUP RESPONSE has besides; type 0: as it is due */
 } f;
 
 /* EAL, credentials, and a configuration that may be changed before fixture_start. */
@@ -106,6 +113,14 @@ void fixture_send_ies(const struct test_ue *ue, const struct wire_message *m);
 void fixture_send_cause(const struct test_ue *ue, enum wire_record_type type,
 			enum wire_cause cause);
 void fixture_send_nas(const struct test_ue *ue, struct span nas);
+/* What the UE sends through its session, or through whatever tunnel: HTTPS to the data network's
+ * host from an address (host order); and what that host sends to it. */
+void fixture_send_packet(const struct test_ue *ue, uint32_t teid, uint32_t ipv4);
+void fixture_send_answer(uint32_t ipv4);
+/* An ERROR INDICATION for a tunnel of the access node's. */
+void fixture_send_error_indication(const struct test_ue *ue, uint32_t teid);
+/* The access node's end of the UE's tunnel. */
+uint32_t fixture_teid(const struct test_ue *ue);
 /* An ARP request for the authenticator's address, and whether it was answered. */
 void fixture_send_solicitation(void);
 bool fixture_is_resolved(void);

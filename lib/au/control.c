@@ -953,7 +953,7 @@ unsigned int au_control_poll(struct au_control *c)
 		done += send_answers(c);
 	control_overload_poll(c);
 	if (c->shared->user_plane)
-		control_session_events(c);
+		done += control_session_events(c);
 	if (atomic_load_explicit(&c->shared->mode, memory_order_relaxed) == AU_STOPPING)
 		done += refuse_remaining(c);
 	au_out_flush(c->out);

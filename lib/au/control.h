@@ -90,8 +90,8 @@ enum wire_cause control_session_open(struct au_control *c, struct ue *ue,
 unsigned int control_session_first_look(const struct au_control *c, struct ue *ue);
 /* An attached UE's timer: NONE, and it was armed again, or why the session is over. */
 enum wire_cause control_session_look(struct au_control *c, struct ue *ue);
-/* Ends sessions that their access nodes do not know. */
-void control_session_events(struct au_control *c);
+/* Ends sessions that their access nodes do not know. How many. */
+unsigned int control_session_events(struct au_control *c);
 /* The UE is to detach (T3522), and nothing of its session passes any more. */
 void control_session_end(struct au_control *c, struct ue *ue, enum wire_cause cause);
 void control_session_send_detach(struct au_control *c, struct ue *ue);

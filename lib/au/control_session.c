@@ -358,7 +358,7 @@ void control_session_end(struct au_control *c, struct ue *ue, enum wire_cause ca
 	control_session_send_detach(c, ue);
 }
 
-void control_session_events(struct au_control *c)
+unsigned int control_session_events(struct au_control *c)
 {
 	uint32_t slots[EVENTS_BURST];
 	unsigned int n = au_user_plane_events(c->shared->user_plane, c->shard, slots, EVENTS_BURST);
@@ -371,4 +371,5 @@ void control_session_events(struct au_control *c)
 		control_count(c, AU_COUNT_SESSIONS_UNKNOWN);
 		control_session_end(c, ue, WIRE_CAUSE_RELEASED);
 	}
+	return n;
 }
