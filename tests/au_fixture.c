@@ -448,7 +448,7 @@ void fixture_send_cause(const struct test_ue *ue, enum wire_record_type type, en
 	struct wire_message m;
 	uint8_t value = (uint8_t)cause;
 
-	wire_message_init(&m, 0, type);
+	wire_message_init(&m, 0, (uint8_t)type);
 	wire_set(&m, WIRE_IE_CAUSE, &value, 1);
 	fixture_send_ies(ue, &m);
 }

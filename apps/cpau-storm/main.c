@@ -309,9 +309,9 @@ static uint8_t session_type(struct argp_state *state, const char *text)
 					    [DEVICE_SESSION_IPV6] = "ipv6",
 					    [DEVICE_SESSION_IPV4V6] = "ipv4v6"};
 
-	for (uint8_t i = DEVICE_SESSION_IPV4; i <= DEVICE_SESSION_IPV4V6; i++)
+	for (unsigned int i = DEVICE_SESSION_IPV4; i <= DEVICE_SESSION_IPV4V6; i++)
 		if (strcmp(text, types[i]) == 0)
-			return i;
+			return (uint8_t)i;
 	argp_error(state, "--session %s: ipv4, ipv6 or ipv4v6", text);
 	return 0; /* not with argp's usual flags */
 }

@@ -80,11 +80,14 @@ static bool announce(struct storm *s, const struct attach *a)
 	char ipv6[INET6_ADDRSTRLEN] = "", dns_ipv6[INET6_ADDRSTRLEN] = "";
 	uint32_t words[3] = {htonl(d->ipv4), htonl(d->dns), htonl(d->smdp)};
 
-	inet_ntop(AF_INET, &words[0], ipv4, sizeof(ipv4));
+	if (d->ipv4 != 0)
+		inet_ntop(AF_INET, &words[0], ipv4, sizeof(ipv4));
 	inet_ntop(AF_INET, &words[1], dns, sizeof(dns));
 	inet_ntop(AF_INET, &words[2], smdp, sizeof(smdp));
-	inet_ntop(AF_INET6, s->user.ipv6, ipv6, sizeof(ipv6));
-	inet_ntop(AF_INET6, d->dns_ipv6, dns_ipv6, sizeof(dns_ipv6));
+	if (s->user.has_ipv6)
+		inet_ntop(AF_INET6, s->user.ipv6, ipv6, sizeof(ipv6));
+	if (load_be64(d->dns_ipv6) != 0)
+		inet_ntop(AF_INET6, d->dns_ipv6, dns_ipv6, sizeof(dns_ipv6));
 	if (s->config->json) {
 		json_t *j = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i}", "event", "session",
 				      "ipv4", ipv4, "ipv6", ipv6, "dns", dns, "dns_ipv6", dns_ipv6,
@@ -94,11 +97,12 @@ static bool announce(struct storm *s, const struct attach *a)
 		putchar('\n');
 		json_decref(j);
 	} else {
-		printf("session: address %s %s, DNS %s %s, SM-DP+ %s (%s), MTU %u\n", ipv4, ipv6,
-		       dns, dns_ipv6, s->world.smdp_name, smdp, d->mtu);
+		printf("session: address %s%s%s, DNS %s%s%s, SM-DP+ %s (%s), MTU %u\n", ipv4,
+		       *ipv4 && *ipv6 ? " " : "", ipv6, dns, *dns_ipv6 ? " " : "", dns_ipv6,
+		       s->world.smdp_name, smdp, d->mtu);
 	}
-	fflush(stdout);
-	return s->user.announced = true;
+	s->user.announced = true;
+	return fflush(stdout) == 0;
 }
 
 /* From fe80:: and the interface identifier that the network gave, to all routers (RFC 4861 4.1). */
@@ -283,8 +287,10 @@ static bool turn(struct storm *s)
 	struct attach *a = first_held(s);
 	bool busy = receive(s);
 
-	if (a && a->used && s->config->tun)
-		busy |= take_prefix(s, a) | move_tun(s, a);
+	if (a && a->used && s->config->tun) {
+		busy |= take_prefix(s, a);
+		busy |= move_tun(s, a);
+	}
 	bool more = !s->config->adversarial || adversary_turn(s);
 
 	device_flush(&s->world);
