@@ -18,7 +18,7 @@
 Test(storm, phases_follow_each_other_and_a_phase_without_a_rate_is_silence)
 {
 	struct storm_config c = {
-		.burst = 1, .n_phases = 3, .phases = {{10, 0.5}, {0, 1}, {100, 0.1}}, .ues = 1000};
+		.burst = 1, .n_phases = 3, .phases = {{10, 0.5, NULL}, {0, 1, NULL}, {100, 0.1, NULL}}, .ues = 1000};
 	struct schedule s;
 
 	cr_assert_eq(schedule_arrivals(&c), 15);
@@ -40,7 +40,7 @@ Test(storm, phases_follow_each_other_and_a_phase_without_a_rate_is_silence)
 Test(storm, the_clock_passes_every_phase_once)
 {
 	struct storm_config c = {
-		.burst = 1, .n_phases = 2, .phases = {{10, 0.5}, {0, 1}}, .ues = 5};
+		.burst = 1, .n_phases = 2, .phases = {{10, 0.5, NULL}, {0, 1, NULL}}, .ues = 5};
 	struct schedule s;
 
 	schedule_init(&s, &c);

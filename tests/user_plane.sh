@@ -113,7 +113,41 @@ only_allowed_packets_come_out() {
 	END
 }
 
-SCENARIOS=(a_profile_server_is_reached_and_nobody_else only_allowed_packets_come_out)
+# An IPv6 session: the prefix by a ROUTER ADVERTISEMENT, a server by `session.allow`, nobody else.
+ipv6_is_carried_too() {
+	local address server
+	netns_up 1
+	rm -rf "$WORK/credentials"
+	"$PKI" init --dir "$WORK/credentials" >"$WORK/pki.log"
+	"$PKI" fleet --dir "$WORK/credentials" --count 1 --out "$WORK/ues.fleet" >>"$WORK/pki.log"
+	user_plane_config "$WORK/credentials"
+	sed -i 's#idle: .*#idle: 5m#' "$WORK/cpau.yaml"
+	IN_NS="ip netns exec $NS-au" start_cpau --json
+	for server in 80 99; do
+		in_ns dn python3 -m http.server 443 --bind "2001:db8:113::$server" --directory "$WORK/credentials/ci" \
+			>>"$WORK/capture.log" 2>&1 &
+	done
+	await 20 in_ns dn curl -s -o /dev/null --max-time 1 'http://[2001:db8:113::99]:443/' || fail "no server"
+	in_ns an sysctl -q -w net.ipv6.conf.default.addr_gen_mode=1
+	netns_storm --fleet "$WORK/ues.fleet" --tun ue0 --session ipv6 --json >"$WORK/report" 2>"$WORK/storm.log" &
+	await 30 grep -q '"event":"session"' "$WORK/report" || fail "the UE did not attach"
+	address=$(python3 -c 'import json, sys; print(json.loads(sys.stdin.readline())["ipv6"])' <"$WORK/report")
+	case $address in 2001:db8:45:*) ;; *) fail "the UE's address is '$address'" ;; esac
+	# It is on the device already; one hop from the servers is the gate.
+	ip -n "$NS-an" -6 route add 2001:db8:113::/64 dev ue0 src "$address"
+	await 20 in_ns an curl -s -o /dev/null --max-time 2 'http://[2001:db8:113::80]:443/' || fail "the server is not reached"
+	! in_ns an curl -s -o /dev/null --max-time 2 'http://[2001:db8:113::99]:443/' || fail "another server is reached"
+	stop_cpau
+	netns_down
+	python3 - "$(tail -n 1 "$WORK/cpau.out")" <<-'END' || fail "the gate counts something else"
+		import json, sys
+		gate = json.loads(sys.argv[1])["gate"]
+		assert gate["router-solicitations"] >= 1 and gate["icmp-sent"] >= 1, gate
+		assert gate["uplink-packets"] >= 4 and gate["downlink-packets"] >= 4 and gate["not-allowed"] >= 1, gate
+	END
+}
+
+SCENARIOS=(a_profile_server_is_reached_and_nobody_else only_allowed_packets_come_out ipv6_is_carried_too)
 [ $# -gt 0 ] && SCENARIOS=("$@")
 for NAME in "${SCENARIOS[@]}"; do
 	begun=$SECONDS
