@@ -29,7 +29,7 @@ grep -q 'OK .*Cert_AU.*expires .* days' out || fail "no expiry of Cert_AU"
 	fail "--json is not one object that adds up"
 
 # The others may lack an interface, a NIC, hugepages, CPUs or an IOMMU.
-for file in one-core two-core server-2x16; do
+for file in one-core two-core server-2x16 user-plane; do
 	"$cpau" --config $file.yaml --check >out 2>&1 || [ $? = 1 ] || fail "$file was not accepted"
 	grep -E '^FAIL +(config|credentials)' out && fail "$file: more fails than the machine lacks"
 	# Each finding that is not OK says what to do.

@@ -275,7 +275,8 @@ Test(config, eal_arguments_are_found_in_each_spelling)
 
 Test(config, delivered_files_load)
 {
-	static const char *const names[] = {"quickstart", "one-core", "two-core", "server-2x16"};
+	static const char *const names[] = {"quickstart", "one-core", "two-core", "server-2x16",
+					    "user-plane"};
 	char path[512], command[2048];
 
 	snprintf(command, sizeof(command),
@@ -321,6 +322,256 @@ Test(config, delivered_example_states_the_defaults)
 	cr_expect_eq(example->session.ambr_kbps, preset->session.ambr_kbps);
 	config_free(example);
 	config_free(preset);
+}
+
+/* ---------------------------------------------------------------- the user plane */
+
+#define GATE "  - {lcore: 1, stages: [worker, crypto, control, gate]}"
+
+/* The minimal file with a gate, and this of its port and session, which are flow mappings. */
+static struct config *load_user_plane(const char *port, const char *session)
+{
+	char text[4096];
+
+	snprintf(text, sizeof(text),
+		 "plmn: {mcc: \"001\", mnc: \"01\"}\n"
+		 "lcores:\n" GATE "\n"
+		 "ports:\n"
+		 "  - {device: net_ring0, vdev: net_ring0, ipv4: 192.0.2.1/24, %s}\n"
+		 "access-nodes:\n"
+		 "  - {name: an, address: 192.0.2.100, key-file: an.key}\n"
+		 "credentials: {directory: credentials}\n"
+		 "session: {dns: 192.0.2.53, smdp-fqdn: smdp.example.com, smdp-address: "
+		 "192.0.2.54%s}\n",
+		 port, session);
+	return load_text(text);
+}
+enum { USER_PLANE_LCORES = 2, USER_PLANE_PORT = 5, USER_PLANE_SESSION = 9 };
+
+static void refuse_user_plane(const char *port, const char *session, unsigned int line,
+			      const char *what, const char *remedy)
+{
+	cr_assert_null(load_user_plane(port, session), "accepted: %s %s", port, session);
+	expect_report(line, what, remedy);
+}
+
+Test(config, without_a_gate_there_is_no_user_plane)
+{
+	struct config *c = load_with(0, "", "");
+
+	cr_assert(c, "%s", reports);
+	cr_expect_eq(c->ports[0].serves, CONFIG_SERVES_AN);
+	cr_expect_eq(config_stage_count(c, CONFIG_STAGE_GATE), 0);
+	cr_expect(net_addr_equal(&c->ans[0].n3_first, &c->ans[0].first));
+	cr_expect_null(c->session.pool_ipv6);
+	cr_expect_null(c->session.dns_ipv6);
+	cr_expect_eq(c->session.n_allow, 0);
+	cr_expect_eq(c->session.packets_per_s, 0);
+	cr_expect_eq(c->timers.t3522_ms, 6000);
+	cr_expect_eq(c->timers.t3522_retries, 4);
+	cr_expect_eq(c->timers.lifetime_s, 600);
+	cr_expect_eq(c->timers.idle_s, 30);
+	cr_expect_eq(c->timers.refresh_s, 60);
+	config_free(c);
+}
+
+Test(config, a_port_may_serve_all_three)
+{
+	struct config *c = load_user_plane("serves: [an, n3, n6], gateway-ipv4: 192.0.2.254", "");
+
+	cr_assert(c, "%s", reports);
+	cr_expect_eq(c->ports[0].serves, CONFIG_SERVES_AN | CONFIG_SERVES_N3 | CONFIG_SERVES_N6);
+	cr_expect_str_eq(c->ports[0].gateway_ipv4, "192.0.2.254");
+	cr_expect_eq(config_stage_count(c, CONFIG_STAGE_GATE), 1);
+	/* Control and gate of one lcore share its transmit queue. */
+	cr_expect_eq(config_rx_queues(c, 0), 1);
+	cr_expect_eq(config_tx_queues(c, 0), 1);
+	config_free(c);
+}
+
+Test(config, each_lcore_that_sends_over_a_port_has_a_queue_of_its_own)
+{
+	struct config *c = load_text(
+		"plmn: {mcc: \"001\", mnc: \"01\"}\n"
+		"lcores:\n"
+		"  - {lcore: 1, stages: [worker, crypto]}\n"
+		"  - {lcore: 2, stages: [control]}\n"
+		"  - {lcore: 3, stages: [gate]}\n"
+		"  - {lcore: 4, stages: [gate]}\n"
+		"ports:\n"
+		"  - {device: net_ring0, vdev: net_ring0, ipv4: 192.0.2.1/24, serves: [an, n3]}\n"
+		"  - {device: net_ring1, vdev: net_ring1, ipv4: 203.0.113.1/24, serves: [n6]}\n"
+		"access-nodes:\n"
+		"  - {name: an, address: 192.0.2.100, key-file: an.key}\n"
+		"credentials: {directory: credentials}\n"
+		"session: {dns: 192.0.2.53, smdp-fqdn: smdp.example.com, smdp-address: "
+		"192.0.2.54}\n");
+
+	cr_assert(c, "%s", reports);
+	/* Read by the worker, sent over by control and both gates; read and sent over by gates. */
+	cr_expect_eq(config_rx_queues(c, 0), 1);
+	cr_expect_eq(config_tx_queues(c, 0), 3);
+	cr_expect_eq(config_rx_queues(c, 1), 2);
+	cr_expect_eq(config_tx_queues(c, 1), 2);
+	cr_expect_eq(config_tx_queue(c, 0, 1), 0);
+	cr_expect_eq(config_tx_queue(c, 0, 3), 2);
+	cr_expect_eq(config_tx_queue(c, 1, 3), 1);
+	config_free(c);
+}
+
+Test(config, gates_and_the_ports_they_need_go_together)
+{
+	refuse_user_plane("serves: [an]", "", 4, "a gate needs a port that serves n3",
+			  "they may be the same");
+	refuse_user_plane("serves: [an, n3]", "", 4, "one that serves n6", "they may be the same");
+	refuse_user_plane("serves: [n3, n6]", "", 4, "no port serves the AN link", "add 'an'");
+	refuse(7, "    ipv4: 192.0.2.1/24\n    serves: [an, n3, n6]", "", 2, "no lcore runs a gate",
+	       "add 'gate'");
+	cr_expect_null(load_user_plane("serves: [an, n3, n6, n9]", ""));
+}
+
+Test(config, a_next_hop_is_a_router_on_the_link)
+{
+	refuse_user_plane("serves: [an, n3, n6], gateway-ipv4: 198.51.100.1", "", USER_PLANE_PORT,
+			  "not on the port's prefix", "give a router on its link");
+	refuse_user_plane("serves: [an, n3, n6], gateway-ipv4: \"2001:db8::1\"", "",
+			  USER_PLANE_PORT, "2001:db8::1", "give a router's IPv4 address");
+	refuse_user_plane("serves: [an, n3, n6], gateway-ipv6: \"2001:db8::2\"", "",
+			  USER_PLANE_PORT, "not on the port's prefix '(none)'", "on its link");
+}
+
+Test(config, n3_may_have_addresses_of_its_own)
+{
+	struct config *c = load_with(
+		9,
+		"  - {name: an, address: 192.0.2.100, n3-address: 198.51.100.7, key-file: an.key}",
+		"");
+	struct net_addr n3;
+
+	cr_assert(c, "%s", reports);
+	net_addr_parse("198.51.100.7", &n3);
+	cr_expect(net_addr_equal(&c->ans[0].n3_first, &n3));
+	config_free(c);
+	refuse(9, "  - {name: an, address: 192.0.2.100, n3-address: 224.0.0.1, key-file: an.key}",
+	       "", 9, "224.0.0.1", "give the first of 1 hosts' addresses");
+}
+
+Test(config, ipv6_sessions_need_a_pool_and_an_mtu)
+{
+	const char *const wrong[] = {"2001:db8::/65", "2001:db8::/15",	   "2001:db8::",
+				     "10.0.0.0/8",    "2001:db8:0:1::/48", "ff00::/40"};
+	char session[128];
+	struct config *c = load_user_plane("serves: [an, n3, n6]",
+					   ", pool-ipv6: \"2001:db8:100::/40\", dns-ipv6: "
+					   "\"2001:db8::53\"");
+
+	cr_assert(c, "%s", reports);
+	cr_expect_str_eq(c->session.pool_ipv6, "2001:db8:100::/40");
+	cr_expect_str_eq(c->session.dns_ipv6, "2001:db8::53");
+	config_free(c);
+	for (unsigned int i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		snprintf(session, sizeof(session), ", pool-ipv6: \"%s\"", wrong[i]);
+		refuse_user_plane("serves: [an, n3, n6]", session, USER_PLANE_SESSION,
+				  "session.pool-ipv6", "give an IPv6 network of /16 to /64");
+	}
+	refuse_user_plane("serves: [an, n3, n6], mtu: 1340", ", pool-ipv6: \"2001:db8:100::/40\"",
+			  USER_PLANE_PORT, "1340", "IPv6 sessions (pool-ipv6) need 1344 octets");
+	refuse_user_plane("serves: [an, n3, n6]", ", dns-ipv6: 192.0.2.53", USER_PLANE_SESSION,
+			  "session.dns-ipv6", "give a host's IPv6 address");
+}
+
+static void allow(const char *text, const char *prefix, unsigned int length, uint16_t port)
+{
+	struct config_allow a;
+	char address[NET_ADDR_TEXT];
+
+	cr_assert(config_allow_parse(text, &a), "%s", text);
+	cr_expect_eq(a.port, port, "%s", text);
+	if (length == 0) {
+		cr_expect_str_eq(a.name, prefix);
+		return;
+	}
+	cr_expect_str_eq(a.name, "");
+	cr_expect_str_eq(net_addr_format(&a.prefix, address), prefix);
+	cr_expect_eq(a.length, length, "%s", text);
+}
+
+Test(config, an_allowed_destination_is_an_address_a_network_or_a_name)
+{
+	const char *const wrong[] = {"",
+				     "192.0.2.300",
+				     "192.0.2.1/33",
+				     "192.0.2.1/24",
+				     "0.0.0.0/0",
+				     "192.0.2.1:0",
+				     "192.0.2.1:65536",
+				     "192.0.2.1:https",
+				     "192.0.2.1:",
+				     "[2001:db8::1",
+				     "[2001:db8::1]443",
+				     "[192.0.2.1]:443",
+				     "[2001:db8::1]:",
+				     "2001:db8::1/129",
+				     "2001:db8:::1",
+				     "smdp example.com",
+				     "-smdp.example.com",
+				     "smdp..com",
+				     "smdp.example.com/24"};
+	struct config_allow a;
+	char longest[600];
+
+	allow("192.0.2.7", "192.0.2.7", 32, 443);
+	allow("192.0.2.0/24", "192.0.2.0", 24, 443);
+	allow("192.0.2.0/24:8443", "192.0.2.0", 24, 8443);
+	allow("2001:db8::7", "2001:db8::7", 128, 443);
+	allow("2001:db8::/32", "2001:db8::", 32, 443);
+	allow("[2001:db8::7]:8443", "2001:db8::7", 128, 8443);
+	allow("[2001:db8::/32]:8443", "2001:db8::", 32, 8443);
+	allow("[2001:db8::7]", "2001:db8::7", 128, 443);
+	allow("smdp.example.com", "smdp.example.com", 0, 443);
+	allow("smdp.example.com:65535", "smdp.example.com", 0, 65535);
+	for (unsigned int i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		cr_expect_not(config_allow_parse(wrong[i], &a), "%s", wrong[i]);
+	memset(longest, 'a', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	cr_expect_not(config_allow_parse(longest, &a));
+}
+
+Test(config, allowed_destinations_are_read_with_the_file)
+{
+	struct config *c = load_user_plane(
+		"serves: [an, n3, n6]", ", allow: [smdp2.example.com, \"198.51.100.0/28:8443\"], "
+					"packets-per-s: 2000");
+
+	cr_assert(c, "%s", reports);
+	cr_assert_eq(c->session.n_allow, 2);
+	cr_expect_str_eq(c->session.allowed[0].name, "smdp2.example.com");
+	cr_expect_eq(c->session.allowed[1].length, 28);
+	cr_expect_eq(c->session.allowed[1].port, 8443);
+	cr_expect_eq(c->session.packets_per_s, 2000);
+	config_free(c);
+	refuse_user_plane("serves: [an, n3, n6]", ", allow: [\"198.51.100.1/28\"]",
+			  USER_PLANE_SESSION, "198.51.100.1/28",
+			  "give an address, a network or a name");
+}
+
+Test(config, sessions_have_timers)
+{
+	struct config *c = load_with(0, "",
+				     "timers: {t3522: 2s, t3522-retries: 0, lifetime: 2m, "
+				     "idle: 5s, refresh: 10m}\n");
+
+	cr_assert(c, "%s", reports);
+	cr_expect_eq(c->timers.t3522_ms, 2000);
+	cr_expect_eq(c->timers.t3522_retries, 0);
+	cr_expect_eq(c->timers.lifetime_s, 120);
+	cr_expect_eq(c->timers.idle_s, 5);
+	cr_expect_eq(c->timers.refresh_s, 600);
+	config_free(c);
+	cr_expect_null(load_with(0, "", "timers: {lifetime: 0s}\n"));
+	cr_expect_null(load_with(0, "", "timers: {idle: 0s}\n"));
+	cr_expect_null(load_with(0, "", "timers: {refresh: 0s}\n"));
+	cr_expect_null(load_with(0, "", "timers: {t3522-retries: 11}\n"));
 }
 
 /* ---------------------------------------------------------------- form */

@@ -17,8 +17,10 @@
 
 Test(storm, phases_follow_each_other_and_a_phase_without_a_rate_is_silence)
 {
-	struct storm_config c = {
-		.burst = 1, .n_phases = 3, .phases = {{10, 0.5, NULL}, {0, 1, NULL}, {100, 0.1, NULL}}, .ues = 1000};
+	struct storm_config c = {.burst = 1,
+				 .n_phases = 3,
+				 .phases = {{10, 0.5, NULL}, {0, 1, NULL}, {100, 0.1, NULL}},
+				 .ues = 1000};
 	struct schedule s;
 
 	cr_assert_eq(schedule_arrivals(&c), 15);

@@ -83,10 +83,11 @@ int check_run(const struct config *config, bool json, FILE *out)
 		.area = "config",
 	};
 
-	check_ok(&c, "%s: lcores %u; stages: worker %u, crypto %u, control %u", config->file,
-		 config->n_lcores, config_stage_count(config, CONFIG_STAGE_WORKER),
+	check_ok(&c, "%s: lcores %u; stages: worker %u, crypto %u, control %u, gate %u",
+		 config->file, config->n_lcores, config_stage_count(config, CONFIG_STAGE_WORKER),
 		 config_stage_count(config, CONFIG_STAGE_CRYPTO),
-		 config_stage_count(config, CONFIG_STAGE_CONTROL));
+		 config_stage_count(config, CONFIG_STAGE_CONTROL),
+		 config_stage_count(config, CONFIG_STAGE_GATE));
 	for (unsigned int i = 0; i < sizeof(areas) / sizeof(areas[0]); i++) {
 		c.area = areas[i].name;
 		areas[i].run(&c);

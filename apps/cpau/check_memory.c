@@ -11,6 +11,7 @@
 
 #include "au/job.h"
 #include "check_internal.h"
+#include "gate/gate.h"
 
 enum {
 	MIB = 1 << 20,
@@ -22,13 +23,14 @@ enum {
 };
 
 struct estimate {
-	uint64_t mbufs, ues, jobs, multiples, other, total; /* octets */
+	uint64_t mbufs, ues, jobs, multiples, sessions, other, total; /* octets */
 };
 
 /* With half on top: pools and tables are rounded up, and EAL's heap has gaps. */
 static struct estimate estimate(const struct config *config)
 {
 	uint64_t workers = config_stage_count(config, CONFIG_STAGE_WORKER);
+	uint64_t gates = config_stage_count(config, CONFIG_STAGE_GATE);
 	uint64_t consumers = config_stage_count(config, CONFIG_STAGE_CRYPTO) +
 			     config_stage_count(config, CONFIG_STAGE_CONTROL);
 	struct estimate e = {
@@ -39,10 +41,13 @@ static struct estimate estimate(const struct config *config)
 			consumers * rte_align32pow2(config->ue.jobs + 1) * sizeof(void *),
 		.multiples = (uint64_t)config->ue.key_multiples *
 			     (sizeof(struct crypto_multiples) + OBJECT_OVERHEAD),
-		.other = (BASE_MIB + workers * config->n_ports * QUEUE_MIB) * (uint64_t)MIB,
+		.sessions =
+			gates > 0 ? config->ue.max * (uint64_t)gate_table_octets_per_session() : 0,
+		.other = (BASE_MIB + (workers + gates) * config->n_ports * QUEUE_MIB) *
+			 (uint64_t)MIB,
 	};
 
-	e.total = (e.mbufs + e.ues + e.jobs + e.multiples + e.other) / 2 * 3;
+	e.total = (e.mbufs + e.ues + e.jobs + e.multiples + e.sessions + e.other) / 2 * 3;
 	return e;
 }
 
@@ -217,9 +222,9 @@ void check_memory(struct check *c)
 
 	check_ok(c,
 		 "estimate %lu MiB: packet buffers %lu, UE contexts %lu (%zu octets each), jobs "
-		 "%lu, keys' multiples %lu, other %lu, half to spare",
+		 "%lu, keys' multiples %lu, sessions of gates %lu, other %lu, half to spare",
 		 mib(e.total), mib(e.mbufs), mib(e.ues), ue_table_octets_per_ue(), mib(e.jobs),
-		 mib(e.multiples), mib(e.other));
+		 mib(e.multiples), mib(e.sessions), mib(e.other));
 	if (config_eal_value(c->config, "--no-huge"))
 		check_ordinary_pages(c, &e);
 	else
