@@ -19,9 +19,9 @@ struct derivation {
 	struct padded kseaf, kgnb; /* the same for all UEs */
 	struct sec_derivation *ue[2];
 	/* HMAC keys of the two (RFC 2104), each block hashed already. */
-	struct sha256_pair inner, outer;
-	uint8_t key[2][SHA256_BLOCK];  /* exclusive-ored with one of the pads */
-	uint8_t hash[2][SHA256_BLOCK]; /* what the outer hash is of, padded */
+	struct sha256_pair inner, outer, state; /* state: of the hash at hand */
+	uint8_t key[2][SHA256_BLOCK];		/* exclusive-ored with one of the pads */
+	uint8_t hash[2][SHA256_BLOCK];		/* what the outer hash is of, padded */
 	uint8_t out[2][DIGEST];
 	struct padded own[2];
 };
@@ -73,16 +73,14 @@ static void set_key(struct derivation *d, const uint8_t *first, const uint8_t *s
 /* HMAC of both strings, which are as long as each other, into out. */
 static void hmac(struct derivation *d, const struct padded *first, const struct padded *second)
 {
-	struct sha256_pair state = d->inner;
-
+	d->state = d->inner;
 	for (size_t at = 0; at < first->n; at += SHA256_BLOCK)
-		sha256_pair_add(&state, first->text.buffer + at, second->text.buffer + at,
+		sha256_pair_add(&d->state, first->text.buffer + at, second->text.buffer + at,
 				d->sha_ni);
-	sha256_pair_digests(&state, d->hash[0], d->hash[1], d->sha_ni);
-	state = d->outer;
-	sha256_pair_add(&state, d->hash[0], d->hash[1], d->sha_ni);
-	sha256_pair_digests(&state, d->out[0], d->out[1], d->sha_ni);
-	wipe(&state, sizeof(state));
+	sha256_pair_digests(&d->state, d->hash[0], d->hash[1], d->sha_ni);
+	d->state = d->outer;
+	sha256_pair_add(&d->state, d->hash[0], d->hash[1], d->sha_ni);
+	sha256_pair_digests(&d->state, d->out[0], d->out[1], d->sha_ni);
 }
 
 static void hmac_own(struct derivation *d)
