@@ -20,10 +20,15 @@ enum {
 	FRAMES = 4096,
 	BURST = 64,
 	HTTPS = 443,
+	SSH = 22,
 	TTL = 64,
 	DRAIN_MS = 100, /* what is on its way arrives */
 	STRIDE = 40503, /* from a session to the next one: neighbours have nothing in common */
 };
+
+/* What no gate passes; a packet has its kind in its IPv4 identification, for who sees it come out.
+ */
+enum hostile { HONEST, BESIDE, PORT, FRAGMENT, SPOOFED, HOSTILE_KINDS };
 
 /* In front of a packet: Ethernet, IPv4, UDP, GTP-U with its container. */
 struct headers {
@@ -46,7 +51,31 @@ struct load {
 	uint64_t begun;
 };
 
-static bool make_frame(struct load *l, struct rte_mbuf *m)
+/* Of the frames so many in a hundred, evenly among the others; the kinds take turns. */
+static enum hostile kind_of_frame(const struct storm_config *c, unsigned int i)
+{
+	unsigned int before = (unsigned int)(i * c->load_hostile);
+
+	if ((unsigned int)((i + 1) * c->load_hostile) == before)
+		return HONEST;
+	return BESIDE + before % (HOSTILE_KINDS - BESIDE);
+}
+
+static void spoil(struct headers *h, enum hostile kind)
+{
+	uint32_t to = rte_be_to_cpu_32(h->inner.dst_addr);
+
+	h->inner.packet_id = rte_cpu_to_be_16(kind);
+	if (kind == BESIDE)
+		h->inner.dst_addr = rte_cpu_to_be_32(to + 1);
+	else if (kind == PORT)
+		h->tcp.dst_port = RTE_BE16(SSH);
+	else if (kind == FRAGMENT)
+		h->inner.fragment_offset = RTE_BE16(RTE_IPV4_HDR_MF_FLAG);
+	/* SPOOFED: when its session is known */
+}
+
+static bool make_frame(struct load *l, struct rte_mbuf *m, enum hostile kind)
 {
 	unsigned int n = l->config->load_octets;
 	uint16_t udp = (uint16_t)(sizeof(struct rte_udp_hdr) + GTPU_CONTAINER_HEADER_SIZE + n);
@@ -79,6 +108,7 @@ static bool make_frame(struct load *l, struct rte_mbuf *m)
 				      .dst_port = RTE_BE16(HTTPS),
 				      .data_off = 5 << 4,
 				      .tcp_flags = RTE_TCP_ACK_FLAG};
+	spoil(h, kind);
 	return true;
 }
 
@@ -91,7 +121,8 @@ static void address(const struct load *l, struct rte_mbuf *m, const struct load_
 	h->outer.hdr_checksum = 0;
 	h->outer.hdr_checksum = rte_ipv4_cksum(&h->outer);
 	store_be32(h->gtpu + 4, s->teid);
-	h->inner.src_addr = rte_cpu_to_be_32(s->ipv4);
+	h->inner.src_addr =
+		rte_cpu_to_be_32(s->ipv4 + (h->inner.packet_id == RTE_BE16(SPOOFED) ? 1 : 0));
 	h->inner.hdr_checksum = 0;
 	h->inner.hdr_checksum = rte_ipv4_cksum(&h->inner);
 }
@@ -119,6 +150,9 @@ static void send_burst(struct load *l)
 	/* Those that were not taken come first the next time. */
 	l->next_frame = (l->next_frame + FRAMES - (n - sent)) % FRAMES;
 	l->result->sent += sent;
+	for (unsigned int i = 0; i < sent && l->config->load_hostile > 0; i++)
+		l->result->hostile_sent +=
+			rte_pktmbuf_mtod(burst[i], struct headers *)->inner.packet_id != HONEST;
 }
 
 static bool is_load(const struct rte_mbuf *m)
@@ -126,6 +160,15 @@ static bool is_load(const struct rte_mbuf *m)
 	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
 
 	return ether->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4);
+}
+
+/* Of a packet that came out. */
+static bool is_hostile(const struct rte_mbuf *m)
+{
+	const struct rte_ipv4_hdr *ip =
+		rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, RTE_ETHER_HDR_LEN);
+
+	return m->data_len >= RTE_ETHER_HDR_LEN + sizeof(*ip) && ip->packet_id != HONEST;
 }
 
 /* ARP and the like of a port. */
@@ -157,6 +200,8 @@ static void receive(struct load *l, const struct link_port *p)
 			others[n_others++] = packets[i];
 	}
 	l->result->received += n_load;
+	for (unsigned int i = 0; i < n_load && l->config->load_hostile > 0; i++)
+		l->result->hostile_received += is_hostile(load[i]);
 	rte_pktmbuf_free_bulk(load, n_load);
 	if (n_others > 0)
 		answer(p, others, n_others);
@@ -200,7 +245,7 @@ struct load *load_begin(const struct storm_config *config, struct load_session *
 	bool ok = rte_pktmbuf_alloc_bulk(l->n3->pool, l->frames, FRAMES) == 0;
 
 	for (unsigned int i = 0; ok && i < FRAMES; i++)
-		ok = make_frame(l, l->frames[i]);
+		ok = make_frame(l, l->frames[i], kind_of_frame(config, i));
 	l->begun = rte_rdtsc();
 	if (ok)
 		return l;

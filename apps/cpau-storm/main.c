@@ -85,6 +85,7 @@ enum {
 	OPT_N6_PEER,
 	OPT_LOAD,
 	OPT_LOAD_ONLY,
+	OPT_LOAD_HOSTILE,
 	OPT_LOAD_BESIDE,
 	OPT_JSON
 };
@@ -165,6 +166,10 @@ static const struct argp_option argp_options[] = {
 	 "packets of so many octets through all sessions, from the UEs to the SM-DP+ at "
 	 "--n6-local, "
 	 "as fast as they are taken, for S seconds (default: 5)",
+	 5},
+	{"load-hostile", OPT_LOAD_HOSTILE, "PERCENT", 0,
+	 "of --load's packets so many are none that a gate passes, in turn: an address beside the "
+	 "SM-DP+'s, another port of it, a fragment, another UE's source address",
 	 5},
 	{"load-beside", OPT_LOAD_BESIDE, "N", 0,
 	 "--load begins when N UEs are attached, in their sessions, and lasts until the others are "
@@ -345,8 +350,9 @@ static void check_user_plane(struct argp_state *state, struct options *o)
 		argp_error(state, "--n6-device, --n6-local and --n6-peer go together");
 	if (c->load_octets > 0 && (!o->n3_device || !o->n6_device))
 		argp_error(state, "--load takes --n3-device and --n6-device");
-	if ((c->load_sessions > 0 || c->load_beside > 0) && c->load_octets == 0)
-		argp_error(state, "--load-only and --load-beside go with --load");
+	if ((c->load_sessions > 0 || c->load_beside > 0 || c->load_hostile > 0) &&
+	    c->load_octets == 0)
+		argp_error(state, "--load-only, --load-beside and --load-hostile go with --load");
 }
 
 /* "1,2" -> bits 0x40 and 0x20: TS 24.501 9.11.3.54 */
@@ -528,6 +534,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_LOAD:
 		parse_load(state, s, arg);
+		return 0;
+	case OPT_LOAD_HOSTILE:
+		s->load_hostile = number(state, "load-hostile", arg, 0, 100) / 100;
 		return 0;
 	case OPT_LOAD_BESIDE:
 		s->load_beside = (uint64_t)number(state, "load-beside", arg, 1, IN_FLIGHT_MAX);

@@ -97,8 +97,9 @@ static json_t *phase_json(const struct storm_config *c, unsigned int i,
 
 static json_t *timeline_json(const struct timeline *t)
 {
-	static const char *const names[] = {"started", "attached",  "refused", "shed_by_an",
-					    "failed",  "in_flight", "p50_us",  "p99_us"};
+	static const char *const names[] = {"started",	  "attached", "refused",
+					    "shed_by_an", "failed",   "packets",
+					    "in_flight",  "p50_us",   "p99_us"};
 	json_t *j = json_object(), *columns[sizeof(names) / sizeof(names[0])];
 
 	json_object_set_new(j, "interval_s", json_real((double)t->interval_ns / 1e9));
@@ -107,12 +108,13 @@ static json_t *timeline_json(const struct timeline *t)
 	for (unsigned int i = 0; i < t->n; i++) {
 		const struct timeline_interval *v = &t->intervals[i];
 		const uint64_t counts[] = {v->n.started,    v->n.attached, v->n.refused,
-					   v->n.shed_by_an, v->n.failed,   v->in_flight};
+					   v->n.shed_by_an, v->n.failed,   v->n.packets,
+					   v->in_flight};
 
 		for (unsigned int k = 0; k < sizeof(counts) / sizeof(counts[0]); k++)
 			json_array_append_new(columns[k], json_integer((json_int_t)counts[k]));
-		json_array_append_new(columns[6], json_real(v->p50_us));
-		json_array_append_new(columns[7], json_real(v->p99_us));
+		json_array_append_new(columns[7], json_real(v->p50_us));
+		json_array_append_new(columns[8], json_real(v->p99_us));
 	}
 	if (t->truncated)
 		json_object_set_new(j, "truncated", json_true());
@@ -131,6 +133,8 @@ static json_t *load_json(const struct storm_config *c, const struct load_result 
 			  (json_int_t)r->sessions, "sent", (json_int_t)r->sent, "received",
 			  (json_int_t)r->received, "seconds", r->seconds, "mpps", mpps(r));
 
+	set_count(j, "hostile_sent", r->hostile_sent);
+	set_count(j, "hostile_received", r->hostile_received);
 	if (c->load_beside > 0 && r->seconds > 0)
 		json_object_set_new(j, "attaches_per_second",
 				    json_real((double)r->attaches / r->seconds));
@@ -279,6 +283,10 @@ static void load_text(const struct storm_config *c, const struct load_result *r)
 	       "million a second\n",
 	       c->load_octets, (unsigned long long)r->sessions, r->seconds,
 	       (unsigned long long)r->sent, (unsigned long long)r->received, mpps(r));
+	if (c->load_hostile > 0)
+		printf("  of these hostile: %llu sent, %llu came out\n",
+		       (unsigned long long)r->hostile_sent,
+		       (unsigned long long)r->hostile_received);
 	if (c->load_beside > 0 && r->seconds > 0)
 		printf("beside it: %.0f attaches/s\n", (double)r->attaches / r->seconds);
 }

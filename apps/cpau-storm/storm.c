@@ -68,7 +68,8 @@ static struct timeline_totals totals(const struct storm *s)
 					.attached = r->attaches,
 					.refused = r->refused_with_back_off,
 					.shed_by_an = r->shed_by_an,
-					.failed = r->failed};
+					.failed = r->failed,
+					.packets = r->load.received};
 }
 
 /* What has come. True: something had. */

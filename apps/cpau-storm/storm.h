@@ -116,6 +116,7 @@ struct storm_config {
 	unsigned int load_octets; /* packets of this size through all sessions, as fast as it goes;
 				     0: none */
 	double load_s;
+	double load_hostile;  /* the share of them that no gate passes */
 	uint64_t load_beside; /* it begins with so many sessions, and the rest of the storm goes on;
 				 0: after it */
 	unsigned int load_sessions; /* as if there were so many, and nothing else; 0: those held */
@@ -160,9 +161,10 @@ struct storm_phase_result {
 	uint64_t behind_max_ns;
 };
 
-/* Of --load: packets that left for the gate, and that came out at the other side. */
+/* Of --load: packets that left for the gate, and that came out at the other side; hostile ones are
+ * among them, of which none should. */
 struct load_result {
-	uint64_t sessions, sent, received;
+	uint64_t sessions, sent, received, hostile_sent, hostile_received;
 	uint64_t attaches; /* meanwhile, with load_beside */
 	double seconds;
 };

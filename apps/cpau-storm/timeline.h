@@ -15,6 +15,7 @@ enum { TIMELINE_MAX = 6000 };
 /* Running totals. */
 struct timeline_totals {
 	uint64_t started, attached, refused, shed_by_an, failed;
+	uint64_t packets; /* of the user plane that came out at its end */
 };
 
 struct timeline_interval {

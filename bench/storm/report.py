@@ -4,7 +4,7 @@ import datetime, html, os
 
 import plots
 from plots import Series
-from scenarios import limited, windows
+from scenarios import drops, limited, windows
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WHAT = ("<b>cpau</b> is a network function that lets devices without a subscription attach to a mobile network: it "
@@ -233,17 +233,21 @@ def core_time(run):
              ("hashes, batches", busy["crypto"] - busy["public_key"], "c"),
              ("control", busy["control"], "b"),
              ("worker", busy["worker"], "d")]
+    gate = busy.get("gate", 0)
+    if gate > 0:
+        parts.append(("gate", gate, "a"))
     total = sum(v for _, v, _ in parts) or 1
     return figure("Where the core's time went", plots.bars(
         "Where the core's time went", [(n, v, "%.0f%%, %.1f µs" % (100 * v / total, 1e6 * v / attached), c)
                                        for n, v, c in parts], ""),
         "Share of the time in which cpau's core had work (%.1f s of a storm of %.1f s), and microseconds for each "
         "device that was attached: arithmetic on P-256, the rest of the crypto stage, control (keys, state of devices, "
-        "answers) and worker (packets and certificates)." % (total, run["storm"]["seconds"]))
+        "answers)%s worker (packets and certificates)%s." % (
+            total, run["storm"]["seconds"], *((",", " and gate (packets of sessions)") if gate > 0 else (" and", ""))))
 
 
 def counters(run):
-    rows = [[k, count(v)] for part in ("events", "causes", "net") for k, v in run["cpau"].get(part, {}).items()]
+    rows = [[k, count(v)] for part in ("events", "causes", "net", "gate") for k, v in run["cpau"].get(part, {}).items()]
     return table(["counter of cpau", "value"], rows)
 
 
@@ -414,8 +418,49 @@ def million(r):
     return text, verdict, body, ""
 
 
+def mixed(r):
+    p, run = r["parameters"], main_run(r)
+    line, gate = run["storm"]["timeline"], run["cpau"]["gate"]
+    text = ("Three times on one core: %s devices attach, as fast as they are served; packets of %s octets go through the "
+            "sessions of %s others, as fast as they are taken; and both at a time. %g in a hundred packets are such as no "
+            "session may send: to an address beside the allowed one, to another port of it, in fragments, from another "
+            "device's address. A core that has too little for both gives half to each." %
+            (count(p["ues"]), count(p["octets"]), count(p["sessions"]), p["hostile"]))
+    verdict = [("%s /s" % count(r["attaches_per_second"]), "attaches beside packets: %s of %s /s alone" % (
+                   share(r["attach_share"]), count(r["attaches_alone"]))),
+               ("%.2f million/s" % r["mpps"], "packets beside attaches: %s of %.2f million/s alone" % (
+                   share(r["gate_share"]), r["mpps_alone"])),
+               (duration(r["p99_us"]), "99th percentile of an attach beside packets"), (count(r["failed"]), "failed"),
+               ("%s of %s" % (count(r["hostile_came_out"]), count(r["hostile_sent"])), "hostile packets came out")]
+    body = figure("Attaches a second", plots.bars(
+        "Attaches a second", [("alone", r["attaches_alone"], count(r["attaches_alone"]), "b"),
+                              ("beside packets", r["attaches_per_second"], count(r["attaches_per_second"]), "a")], "/s"),
+        "What the core does when it has nothing else to do, and while it forwards packets.")
+    body += figure("Packets a second", plots.bars(
+        "Packets a second", [("alone", r["mpps_alone"], "%.2f million" % r["mpps_alone"], "b"),
+                             ("beside attaches", r["mpps"], "%.2f million" % r["mpps"], "a")], "/s"),
+        "Packets that came out on the data network's side.")
+    body += figure("Packets over time", plots.curves(
+        "Packets over time", [Series("came out", axis(run), [n / line["interval_s"] / 1e6 for n in line["packets"]], "a",
+                                     "steps")], "seconds", "million packets a second"),
+        "They begin when %s devices are attached, and end when all are." % count(p["sessions"]))
+    body += flow_over_time(run) + latency_over_time(run, "Latency of those attached in each interval.") + turned_away(run)
+    dropped = sorted(drops(run).items(), key=lambda kv: -kv[1])
+    if dropped:
+        body += figure("Packets dropped, by reason", plots.bars(
+            "Packets dropped", [(k, v, count(v), "b") for k, v in dropped[:10]], ""),
+            "Each packet that the gate did not pass, by the one reason that it was counted under.")
+    held = run["storm"]["sessions"]["held"]
+    rows = [["sessions at the end", count(held)]] + [
+        [name, count(gate.get(key, 0))] for name, key in (
+            ("packets to the data network", "uplink-packets"), ("octets of them", "uplink-octets"),
+            ("packets to devices", "downlink-packets"), ("octets of them", "downlink-octets"))] + [
+        ["dropped: " + k, count(v)] for k, v in dropped]
+    return text, verdict, body, "<h3>The user plane</h3>" + table(["", ""], rows)
+
+
 TELL = {"steady": steady, "ramp": ramp, "overload": overload, "power-restore": power_restore, "hostile": hostile,
-        "churn": churn, "reload": reload, "million": million}
+        "churn": churn, "reload": reload, "million": million, "mixed": mixed}
 
 
 # ---------------------------------------------------------------- the page
