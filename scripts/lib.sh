@@ -43,11 +43,12 @@ pick_cpus() {
 	STORM_CPU=${cpus#* }
 }
 
-# memif_config CREDENTIALS: WORK/cpau.yaml for one core over memif, from the quickstart configuration.
+# memif_config CREDENTIALS: WORK/cpau.yaml for one core over memif, from the quickstart configuration. AN_RING,
+# here and in storm: slots of memif's rings, as a power of two.
 memif_config() {
 	sed -e "s#/tmp/cpau-memif.sock#$WORK/memif.sock#; s#lcore: 0,#lcore: $AU_CPU,#" \
 		-e "s#file-prefix, cpau#file-prefix, cpau-$$#; s#directory: credentials#directory: $1#" \
-		"$ROOT/apps/cpau/conf/quickstart.yaml" >"$WORK/cpau.yaml"
+		-e "s#rsize=13#rsize=${AN_RING:-13}#" "$ROOT/apps/cpau/conf/quickstart.yaml" >"$WORK/cpau.yaml"
 	[ -f "$WORK/an.key" ] || (umask 077; openssl rand -hex 32 >"$WORK/an.key")
 }
 
@@ -58,7 +59,7 @@ storm() {
 	"$BUILD/apps/cpau-storm/cpau-storm" --fleet "$fleet" --an-key "$WORK/an.key" \
 		--local 192.0.2.100 --peer 192.0.2.1 "$@" -- \
 		--no-huge --no-pci -m 512 --file-prefix "storm-$$" -l "$STORM_CPU" --log-level 4 \
-		--vdev "net_memif0,role=client,socket=$WORK/memif.sock,socket-abstract=no,bsize=2048,rsize=13" \
+		--vdev "net_memif0,role=client,socket=$WORK/memif.sock,socket-abstract=no,bsize=2048,rsize=${AN_RING:-13}" \
 		2>"$WORK/storm.log" | grep -v '^EAL\|^TELEMETRY'
 	return "${PIPESTATUS[0]}"
 }
