@@ -974,6 +974,38 @@ Test(deny, list_that_is_named_and_absent_refuses_the_whole)
 	expect_said("/nonexistent/deny.txt", false, "cannot be read");
 }
 
+Test(deny, list_that_is_named_adds_to_that_of_the_directory)
+{
+	char path[PATH_SIZE];
+
+	put_text("deny.txt", "89049032123451234512345678901235\n");
+	put_text("more.txt", "8903302*\n8904903212345123451234567890123*\n");
+	path_of(path, "more.txt");
+
+	struct pki_trust_config config = {.directory = w.dir,
+					  .eid_deny_list = path,
+					  .crypto_backend = "openssl",
+					  .now = time(NULL)};
+
+	said.n = 0;
+	struct pki_trust *t = pki_trust_load(&config, report, NULL);
+
+	cr_assert_not_null(t);
+	expect_said("deny.txt", true, "1 ranges");
+	expect_said("more.txt", true, "2 ranges");
+	cr_expect(denied(t, EID));
+	cr_expect(denied(t, "89049032123451234512345678901230"));
+	cr_expect(denied(t, "89033020000000000000000000000000"));
+	cr_expect_not(denied(t, "89049032123451234512345678901240"));
+	pki_trust_free(t);
+
+	put_text("deny.txt", "8904\n");
+	cr_expect_null(pki_trust_load(&config, report, NULL), "either is needed whole");
+	put_text("deny.txt", "");
+	put_text("more.txt", "8904\n");
+	cr_expect_null(pki_trust_load(&config, report, NULL), "either is needed whole");
+}
+
 /* ---------------------------------------------------------------- learning */
 
 static void forget_eums(void)

@@ -59,7 +59,8 @@ void trust_base_release(struct trust_base *base)
 	for (unsigned int i = 0; i < CRYPTO_CURVE_N; i++)
 		free(base->au_der[i]);
 	wipe(base->au, sizeof(base->au));
-	deny_list_free(base->denied);
+	for (unsigned int i = 0; i < 2; i++)
+		deny_list_free(base->denied[i]);
 	free(base->cis);
 	free(base->crosses);
 	free(base->crls);
@@ -166,7 +167,10 @@ bool pki_trust_is_revoked(const struct pki_trust *t, struct span issuer_key_id, 
 
 bool pki_trust_is_denied(const struct pki_trust *t, const uint8_t eid[16])
 {
-	return t->base->denied && deny_list_contains(t->base->denied, eid);
+	for (unsigned int i = 0; i < 2; i++)
+		if (t->base->denied[i] && deny_list_contains(t->base->denied[i], eid))
+			return true;
+	return false;
 }
 
 const struct pki_au *pki_trust_au(const struct pki_trust *t, enum crypto_curve curve)
@@ -293,7 +297,7 @@ void pki_trust_summary(const struct pki_trust *t, int64_t now, FILE *out)
 {
 	const struct trust_base *b = t->base;
 	int64_t first = INT64_MAX;
-	size_t revoked = 0;
+	size_t revoked = 0, denied = 0;
 	char date[32];
 
 	for (unsigned int i = 0; i < b->n_cis; i++) {
@@ -316,6 +320,8 @@ void pki_trust_summary(const struct pki_trust *t, int64_t now, FILE *out)
 			warn_expiry(out, "Cert_AU", &b->au[i].cert, now, &first);
 	for (unsigned int i = 0; i < b->n_crls; i++)
 		revoked += b->crls[i]->entries;
+	for (unsigned int i = 0; i < 2; i++)
+		denied += b->denied[i] ? b->denied[i]->n : 0;
 	time_t when = (time_t)first;
 	struct tm tm;
 
@@ -327,5 +333,5 @@ void pki_trust_summary(const struct pki_trust *t, int64_t now, FILE *out)
 		b->n_cis, t->n_eums, t->n_learned, b->n_crosses,
 		b->has_au[CRYPTO_P256] ? " P-256" : "",
 		b->has_au[CRYPTO_BRAINPOOLP256R1] ? " brainpoolP256r1" : "", b->n_crls, revoked,
-		b->denied ? b->denied->n : 0, date);
+		denied, date);
 }

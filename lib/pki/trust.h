@@ -37,7 +37,7 @@ struct pki_trust_config {
 	unsigned int n_operator_cas, n_cross_certificates, n_cis, n_au_certificates, n_au_keys,
 		n_crls;
 	const char *eum_directory; /* NULL: none */
-	const char *eid_deny_list; /* NULL: none */
+	const char *eid_deny_list; /* besides the directory's deny.txt; NULL: none */
 	unsigned int max_learned_eums;
 	const char *crypto_backend; /* that keys are prepared for */
 	size_t key_table_octets;    /* what each may take for it (crypto_public_key_load) */

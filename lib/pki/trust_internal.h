@@ -31,7 +31,7 @@ struct trust_base {
 	struct owned_issuer **cis;
 	struct cross *crosses;
 	struct crl **crls;
-	struct deny_list *denied;
+	struct deny_list *denied[2]; /* the directory's and that of eid_deny_list; NULL: none */
 	struct pki_au au[CRYPTO_CURVE_N];
 	bool has_au[CRYPTO_CURVE_N];
 	uint8_t *au_der[CRYPTO_CURVE_N];

@@ -443,28 +443,39 @@ static void accept_crls(struct loader *l, bool last)
 	free(signers);
 }
 
-/* False: there is one, and it cannot be used. */
-static bool accept_deny_list(struct loader *l)
+/* False: it cannot be used. */
+static bool accept_deny_list(struct loader *l, const char *path, struct deny_list **denied)
 {
-	char path[PATH_SIZE] = "", text[160];
+	char text[160];
 	unsigned int line;
 	const char *why;
-	struct stat st;
 
-	if (l->config->eid_deny_list)
-		snprintf(path, sizeof(path), "%s", l->config->eid_deny_list);
-	else if (l->config->directory)
-		snprintf(path, sizeof(path), "%s/deny.txt", l->config->directory);
-	if (path[0] == '\0' || (!l->config->eid_deny_list && stat(path, &st) != 0))
-		return true;
-	l->base->denied = deny_list_load(path, &line, &why);
-	if (l->base->denied)
-		snprintf(text, sizeof(text), "EID deny list with %zu ranges", l->base->denied->n);
+	*denied = deny_list_load(path, &line, &why);
+	if (*denied)
+		snprintf(text, sizeof(text), "EID deny list with %zu ranges", (*denied)->n);
 	else
 		snprintf(text, sizeof(text), "line %u: %s; nobody is served until it is right",
 			 line, why);
-	say(l, path, l->base->denied != NULL, text);
-	return l->base->denied != NULL;
+	say(l, path, *denied != NULL, text);
+	return *denied != NULL;
+}
+
+/* The directory need not have one; one that is named must be there. */
+static bool accept_deny_lists(struct loader *l)
+{
+	const struct pki_trust_config *c = l->config;
+	char path[PATH_SIZE];
+	struct stat st;
+	bool ok = true;
+
+	if (c->directory) {
+		snprintf(path, sizeof(path), "%s/deny.txt", c->directory);
+		if (stat(path, &st) == 0)
+			ok = accept_deny_list(l, path, &l->base->denied[0]);
+	}
+	if (c->eid_deny_list)
+		ok &= accept_deny_list(l, c->eid_deny_list, &l->base->denied[1]);
+	return ok;
 }
 
 /* ---------------------------------------------------------------- EUMs */
@@ -584,7 +595,7 @@ struct pki_trust *pki_trust_load(const struct pki_trust_config *config, pki_repo
 	accept_crls(&l, false);
 	accept_eums(&l, PKI_ROLE_EUM_SUBCA);
 	accept_crls(&l, true);
-	bool lists = accept_deny_list(&l);
+	bool lists = accept_deny_lists(&l);
 
 	if (usable(&l) && lists)
 		t = trust_create(l.base, l.trusted_eums, l.n_trusted_eums, 0);
