@@ -36,6 +36,14 @@ for file in one-core two-core server-2x16 user-plane; do
 	[ "$(grep -cE '^(WARN|FAIL)' out)" = "$(grep -c -- '-> ' out)" ] || fail "$file: no remedy"
 done
 
+# One more crypto stage has two rings more, of 8 octets a job each.
+mib_of_jobs() {
+	{ cat quickstart.yaml; echo 'ue: {jobs: 1048575}'; } | sed "s/^  - {lcore: 0.*/&$1/" >rings.yaml
+	{ "$cpau" --config rings.yaml --check || true; } | sed -n 's/.*estimate.* jobs \([0-9]*\),.*/\1/p'
+}
+two=$(mib_of_jobs '\n  - {lcore: 1, stages: [crypto]}') one=$(mib_of_jobs '')
+[ $((two - one)) = 16 ] || fail "a crypto stage's rings are $((two - one)) MiB, not 16"
+
 # Each of these must be found.
 sed 's/"1024"/"64"/' quickstart.yaml >small.yaml
 check small.yaml 1

@@ -31,14 +31,15 @@ static struct estimate estimate(const struct config *config)
 {
 	uint64_t workers = config_stage_count(config, CONFIG_STAGE_WORKER);
 	uint64_t gates = config_stage_count(config, CONFIG_STAGE_GATE);
-	uint64_t consumers = config_stage_count(config, CONFIG_STAGE_CRYPTO) +
-			     config_stage_count(config, CONFIG_STAGE_CONTROL);
+	/* A crypto stage has one for requests and one for responses. */
+	uint64_t rings = 2 * config_stage_count(config, CONFIG_STAGE_CRYPTO) +
+			 config_stage_count(config, CONFIG_STAGE_CONTROL);
 	struct estimate e = {
 		.mbufs = (uint64_t)config->n_ports * config->mbufs *
 			 (sizeof(struct rte_mbuf) + NET_MBUF_DATA + OBJECT_OVERHEAD),
 		.ues = (uint64_t)config->ue.max * ue_table_octets_per_ue(),
 		.jobs = (uint64_t)config->ue.jobs * (sizeof(struct au_job) + OBJECT_OVERHEAD) +
-			consumers * rte_align32pow2(config->ue.jobs + 1) * sizeof(void *),
+			rings * rte_align32pow2(config->ue.jobs + 1) * sizeof(void *),
 		.multiples = (uint64_t)config->ue.key_multiples *
 			     (sizeof(struct crypto_multiples) + OBJECT_OVERHEAD),
 		.sessions =

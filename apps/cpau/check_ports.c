@@ -38,14 +38,16 @@ static void check_pci_node(struct check *c, const char *address)
 	}
 	if (far)
 		check_warn(c,
-			   "run worker and control stages on CPUs of the NIC's node (lscpu "
+			   "run worker, control and gate stages on CPUs of the NIC's node (lscpu "
 			   "-e=CPU,NODE)",
-			   "%s is on NUMA node %ld, and %u of %u lcores with worker or control "
-			   "stages are not",
+			   "%s is on NUMA node %ld, and %u of %u lcores with worker, control or "
+			   "gate stages are not",
 			   address, node, far, near + far);
 	else
-		check_ok(c, "%s is on NUMA node %ld, as its %u worker and control lcores", address,
-			 node, near);
+		check_ok(c,
+			 "%s is on NUMA node %ld, as the %u lcores with worker, control or gate "
+			 "stages",
+			 address, node, near);
 }
 
 static void check_pci(struct check *c, const struct config_port *p)
