@@ -91,7 +91,8 @@ enum {
 };
 
 static const struct argp_option argp_options[] = {
-	{"fleet", 'f', "FILE", 0, "devices, made by `cpau-pki fleet` (required)", 1},
+	{"fleet", 'f', "FILE", 0,
+	 "devices, made by `cpau-pki fleet` (required, except with --load-only)", 1},
 	{"ues", 'n', "N", 0, "UEs that attach (default: the whole fleet)", 1},
 	{"rate", OPT_RATE, "R", 0,
 	 "arrivals a second, whether or not answers come; 0 (default): as fast as --in-flight lets "
@@ -115,8 +116,8 @@ static const struct argp_option argp_options[] = {
 	 1},
 	{"cycles", OPT_CYCLES, "N", 0,
 	 "a UE that is attached detaches and attaches again, N attaches in all (default: 1)", 1},
-	{"t3511", OPT_T3511, "S", 0, "wait after an attempt that ended in silence (default: 10)",
-	 1},
+	{"t3511", OPT_T3511, "S", 0,
+	 "wait after an attempt that ended in silence: S to 2 S, at random (default: 10)", 1},
 	{"an-wait", OPT_AN_WAIT, "S", 0,
 	 "mean wait of a UE that its AN refuses because of OVERLOAD START (default: 4)", 1},
 	{"ignore-overload", OPT_DEAF, NULL, 0, "ANs do not heed OVERLOAD START", 3},
@@ -138,9 +139,12 @@ static const struct argp_option argp_options[] = {
 	{"duplicate", OPT_DUPLICATE, "P%", 0, "share of datagrams that come twice", 2},
 	{"reorder", OPT_REORDER, "P%", 0, "share of datagrams that come late", 2},
 	{"an", OPT_AN, "N", 0, "access nodes, with consecutive addresses (default: 1)", 3},
-	{"an-key", OPT_AN_KEY, "FILE", 0, "their key, 64 hex digits (required)", 3},
-	{"local", OPT_LOCAL, "ADDR", 0, "address of the first access node (required)", 3},
-	{"peer", OPT_PEER, "ADDR", 0, "address of the authenticator (required)", 3},
+	{"an-key", OPT_AN_KEY, "FILE", 0,
+	 "their key, 64 hex digits (required, except with --load-only or --write-pcap)", 3},
+	{"local", OPT_LOCAL, "ADDR", 0,
+	 "address of the first access node (required, except with --load-only)", 3},
+	{"peer", OPT_PEER, "ADDR", 0,
+	 "address of the authenticator (required, except with --load-only)", 3},
 	{"gateway", OPT_GATEWAY, "ADDR", 0, "when the authenticator is not on the link", 3},
 	{"vlan", OPT_VLAN, "ID", 0, "VLAN tag", 3},
 	{"mtu", OPT_MTU, "N", 0, "octets of an IP packet (default: 1500)", 3},
@@ -194,7 +198,9 @@ static const struct argp_option argp_options[] = {
 	 "verify Cert_AU's chain for every UE, not once for all", 4},
 	{"seed", OPT_SEED, "N", 0, "of faults and impairments (default: 1)", 4},
 	{"timeline", OPT_TIMELINE, "MS", 0,
-	 "with --json: what happened in each interval of so many milliseconds, 6000 at most", 4},
+	 "with --json: what happened in each interval of MS milliseconds, of 6000 intervals at "
+	 "most",
+	 4},
 	{"json", OPT_JSON, NULL, 0, "the report is one JSON object, the last line", 4},
 	{0},
 };
@@ -554,7 +560,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (s->load_sessions == 0 &&
 		    (!o->fleet || !(o->an_key || l->file) || !o->local || !o->peer))
-			argp_error(state, "--fleet, --an-key, --local and --peer are required");
+			argp_error(
+				state,
+				"--fleet, --an-key, --local and --peer are required (see --help)");
 		if (l->file)
 			check_write(state, o);
 		check_user_plane(state, o);
