@@ -178,7 +178,8 @@ static void check_interface(struct check *c, const struct config_port *p)
 			   senders);
 	if (geteuid() != 0)
 		check_warn(c,
-			   "start as root, or give the binary CAP_NET_RAW (and CAP_BPF for AF_XDP)",
+			   "start as root, or give the binary CAP_NET_RAW and CAP_NET_ADMIN (and "
+			   "CAP_BPF for AF_XDP)",
 			   "%s: sockets of its kind are not for every user", p->device);
 }
 
