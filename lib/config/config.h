@@ -54,7 +54,7 @@ struct config_port {
 	char *gateway_ipv6;
 	unsigned int vlan;	/* 0: untagged */
 	unsigned int mtu;	/* octets */
-	unsigned int rx_queues; /* 0: one a worker, as far as the device has them */
+	unsigned int rx_queues; /* 0: one a worker or gate, as far as the device has them */
 	unsigned int rx_descriptors;
 	unsigned int tx_descriptors;
 	bool promiscuous;

@@ -32,7 +32,7 @@ enum { STRING_MAX = 4096, TEXT_MAX = 255 };
 #define PORT_NUMBERS(X)                                                      \
 	X("vlan", vlan, 0, 4094, 0, " (0: untagged)")                        \
 	X("mtu", mtu, 576, 9000, 1500, " octets")                            \
-	X("rx-queues", rx_queues, 0, 128, 0, " (0: one a worker)")           \
+	X("rx-queues", rx_queues, 0, 128, 0, " (0: one a reader)")           \
 	X("rx-descriptors", rx_descriptors, 64, 32768, 1024, " descriptors") \
 	X("tx-descriptors", tx_descriptors, 64, 32768, 1024, " descriptors")
 #define AN_NUMBERS(X)	 X("count", count, 1, 65535, 1, " access nodes")
