@@ -228,9 +228,9 @@ static void finish(struct storm *s, struct attach *a, bool attached, enum wire_c
 {
 	const struct fault_definition *f = &fault_definitions[a->fault];
 	struct storm_result *r = s->result;
-	bool expected = f->outcome == FAULT_ATTACHES   ? attached
-			: f->outcome == FAULT_REJECTED ? !attached && cause == f->cause
-						       : !attached && cause == WIRE_CAUSE_TIMEOUT;
+	bool expected = f->outcome == FAULT_ATTACHES  ? attached
+			: f->outcome == FAULT_SILENCE ? !attached && cause == WIRE_CAUSE_TIMEOUT
+						      : !attached && cause == f->cause;
 
 	s->last_completion = s->now;
 	if (a->fault != FAULT_NONE) {

@@ -5,16 +5,22 @@
 #include "storm.h"
 
 #define REJECTED(cause) FAULT_REJECTED, WIRE_CAUSE_##cause
+#define RELEASED(cause) FAULT_RELEASED, WIRE_CAUSE_##cause
 
 const struct fault_definition fault_definitions[FAULT_N] = {
 	[FAULT_NONE] = {"none", "a well-behaved UE", FAULT_ATTACHES, WIRE_CAUSE_NONE},
 	[FAULT_TRUNCATED] = {"truncated", "ATTACH REQUEST without its end", REJECTED(IE_TRUNCATED)},
+	[FAULT_IE_TOO_SHORT] = {"ie-too-short", "RAND_UE of 15 octets", REJECTED(IE_TOO_SHORT)},
 	[FAULT_IE_TOO_LONG] = {"ie-too-long", "RAND_UE of 17 octets", REJECTED(IE_TOO_LONG)},
 	[FAULT_IE_DUPLICATED] = {"ie-duplicated", "attach type twice", REJECTED(IE_DUPLICATED)},
 	[FAULT_IE_UNKNOWN] = {"ie-unknown", "an IE that is not of this message",
 			      REJECTED(IE_UNKNOWN)},
 	[FAULT_IE_MISSING] = {"ie-missing", "all mandatory IEs absent but one",
 			      REJECTED(IE_MISSING)},
+	[FAULT_IE_BAD_VALUE] = {"ie-bad-value", "attach type 2, which is reserved",
+				REJECTED(IE_BAD_VALUE)},
+	[FAULT_BAD_HEADER] = {"bad-header", "security header type 5 on a plain ATTACH REQUEST",
+			      FAULT_SILENCE, WIRE_CAUSE_NONE},
 	[FAULT_MESSAGE_UNKNOWN] = {"message-unknown", "NAS message type 7D", FAULT_SILENCE,
 				   WIRE_CAUSE_NONE},
 	[FAULT_RECORD_UNKNOWN] = {"record-unknown", "record type 7E, then an honest attach",
@@ -40,6 +46,9 @@ const struct fault_definition fault_definitions[FAULT_N] = {
 				    FAULT_ATTACHES, WIRE_CAUSE_NONE},
 	[FAULT_OUT_OF_ORDER] = {"out-of-order", "step 5 without step 1", FAULT_SILENCE,
 				WIRE_CAUSE_NONE},
+	[FAULT_NETWORK_REFUSED] = {"network-refused",
+				   "AUTHENTICATION FAILURE, and nothing was wrong",
+				   RELEASED(NETWORK_REFUSED)},
 	[FAULT_RAND_MISMATCH] = {"rand-mismatch", "another RAND_AU in step 5",
 				 REJECTED(RAND_MISMATCH)},
 	[FAULT_CERT_CHANGED] = {"cert-changed", "another device's Cert_eUICC in step 5",
@@ -51,6 +60,8 @@ const struct fault_definition fault_definitions[FAULT_N] = {
 	[FAULT_REPLAYED_RESPONSE] = {"replayed-response",
 				     "the AUTHENTICATION RESPONSE from another connection too",
 				     FAULT_ATTACHES, WIRE_CAUSE_NONE},
+	[FAULT_SMC_REJECTED] = {"smc-rejected", "SECURITY MODE REJECT, and nothing was wrong",
+				RELEASED(SMC_REJECTED)},
 	[FAULT_SMC_COMPLETE_EARLY] = {"smc-complete-early", "SECURITY MODE COMPLETE before step 5",
 				      FAULT_ATTACHES, WIRE_CAUSE_NONE},
 	[FAULT_ATTACH_COMPLETE_EARLY] = {"attach-complete-early",
@@ -150,6 +161,13 @@ static size_t spoil_request(enum fault fault, uint8_t *nas, size_t n, size_t siz
 	case FAULT_TRUNCATED:
 		p = ie_in(nas, n, WIRE_IE_UE_SIGNATURE1, &length);
 		return p ? (size_t)(p - nas) + length / 2 : n / 2;
+	case FAULT_IE_TOO_SHORT:
+		p = ie_in(nas, n, WIRE_IE_RAND_UE, &length);
+		if (!p)
+			return n;
+		p[-1]--;
+		memmove(p, p + 1, n - (size_t)(p + 1 - nas));
+		return n - 1;
 	case FAULT_IE_TOO_LONG:
 		p = ie_in(nas, n, WIRE_IE_RAND_UE, &length);
 		if (!p)
@@ -162,6 +180,12 @@ static size_t spoil_request(enum fault fault, uint8_t *nas, size_t n, size_t siz
 		return insert(nas, n, n, "\x6f\x01\x00", 3, size);
 	case FAULT_IE_MISSING:
 		return 4;
+	case FAULT_IE_BAD_VALUE: /* the attach type is the first IE, of one octet */
+		nas[3] = (uint8_t)((nas[3] & 0xf0) | 2);
+		return n;
+	case FAULT_BAD_HEADER:
+		nas[1] = 5;
+		return n;
 	case FAULT_CERT_MALFORMED:
 		p = ie_in(nas, n, WIRE_IE_CERT_EUICC, &length);
 		if (p)

@@ -222,9 +222,9 @@ static void list_faults(void)
 		const struct fault_definition *d = &fault_definitions[f];
 
 		printf("%-20s %-50s -> %s\n", d->name, d->text,
-		       d->outcome == FAULT_REJECTED  ? wire_cause_name(d->cause)
-		       : d->outcome == FAULT_SILENCE ? "no answer"
-						     : "attaches all the same");
+		       d->outcome == FAULT_SILENCE    ? "no answer"
+		       : d->outcome == FAULT_ATTACHES ? "attaches all the same"
+						      : wire_cause_name(d->cause));
 	}
 	exit(0);
 }

@@ -92,6 +92,28 @@ static void send_plain_detach(struct storm *s, const struct attach *a)
 	node_send_nas(s, a, node_an_ue_id(s, a), a->au_ue_id, detach, sizeof(detach));
 }
 
+/* A UE that has nothing to complain of refuses the network in step 5. */
+static size_t make_authentication_failure(uint8_t *out, size_t size)
+{
+	static const uint8_t cause = WIRE_CAUSE_CERT_AU;
+	struct wire_message m;
+
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_AUTHENTICATION_FAILURE);
+	wire_set(&m, WIRE_IE_CAUSE, &cause, 1);
+	return wire_encode(&m, out, size);
+}
+
+/* Likewise in step 7. */
+static size_t make_security_mode_reject(uint8_t *out, size_t size)
+{
+	static const uint8_t cause = 23; /* UE security capabilities mismatch */
+	struct wire_message m;
+
+	wire_message_init(&m, WIRE_EPD_5GMM, WIRE_NAS_SECURITY_MODE_REJECT);
+	wire_set(&m, WIRE_IE_5GMM_CAUSE, &cause, 1);
+	return wire_encode(&m, out, size);
+}
+
 void misbehave_send(struct storm *s, struct attach *a, const uint8_t *nas, size_t n)
 {
 	uint8_t copy[WIRE_NAS_MAX];
@@ -105,6 +127,8 @@ void misbehave_send(struct storm *s, struct attach *a, const uint8_t *nas, size_
 			return;
 		if (a->fault == FAULT_SMC_COMPLETE_EARLY)
 			send_early_smc_complete(s, a);
+		if (a->fault == FAULT_NETWORK_REFUSED)
+			n = make_authentication_failure(copy, sizeof(copy));
 		if (a->fault == FAULT_CERT_CHANGED)
 			n = response_of_another(s, a, copy, sizeof(copy));
 		if (a->fault == FAULT_STRANGER)
@@ -126,6 +150,8 @@ void misbehave_send(struct storm *s, struct attach *a, const uint8_t *nas, size_
 		node_send_record(
 			s, a->an, a->port,
 			&(struct wire_record){.type = 0x7e, .an_ue_id = id, .payload = {0}});
+	if (a->fault == FAULT_SMC_REJECTED && nas[1] == SEC_HDR_INTEGRITY_CIPHERED_NEW)
+		n = make_security_mode_reject(copy, sizeof(copy));
 	if (a->fault == FAULT_NAS_MAC && nas[1] == SEC_HDR_INTEGRITY_CIPHERED_NEW) {
 		copy[3] ^= 1;
 		node_send_nas(s, a, id, a->au_ue_id, copy, n);

@@ -196,6 +196,20 @@ static void on_overload(struct storm *s, unsigned int an, const struct wire_reco
 	}
 }
 
+static void on_release_command(struct storm *s, struct attach *a, const struct wire_record *r)
+{
+	struct wire_message m;
+
+	if (a->held) {
+		attach_end_held(s, a);
+	} else if (a->device.state == DEVICE_DETACHING) { /* DETACH ACCEPT was lost */
+		attach_on_detached(s, a);
+	} else if (fault_definitions[a->fault].outcome == FAULT_RELEASED && !a->device.waiting &&
+		   wire_record_decode(&m, r->type, r->payload) == WIRE_CAUSE_NONE) {
+		attach_give_up(s, a, (enum wire_cause)m.ie[WIRE_IE_CAUSE].p[0]);
+	}
+}
+
 static void on_record(struct storm *s, unsigned int an, unsigned int port,
 		      const struct wire_record *r)
 {
@@ -227,10 +241,7 @@ static void on_record(struct storm *s, unsigned int an, unsigned int port,
 		return;
 	case WIRE_RELEASE_COMMAND:
 		answer_for_the_gone(s, an, port, r);
-		if (a->held)
-			attach_end_held(s, a);
-		else if (a->device.state == DEVICE_DETACHING) /* DETACH ACCEPT was lost */
-			attach_on_detached(s, a);
+		on_release_command(s, a, r);
 		return;
 	default:
 		return;

@@ -14,6 +14,7 @@
 /* What a faulty UE must meet. */
 enum fault_outcome {
 	FAULT_REJECTED, /* ATTACH or AUTHENTICATION REJECT with the cause */
+	FAULT_RELEASED, /* the UE ends it, and its AN is told: RELEASE COMMAND with the cause */
 	FAULT_SILENCE,	/* counted and dropped: no answer, no attach */
 	FAULT_ATTACHES, /* the bad message is dropped, the UE attaches all the same */
 };
@@ -21,10 +22,13 @@ enum fault_outcome {
 enum fault {
 	FAULT_NONE,
 	FAULT_TRUNCATED,
+	FAULT_IE_TOO_SHORT,
 	FAULT_IE_TOO_LONG,
 	FAULT_IE_DUPLICATED,
 	FAULT_IE_UNKNOWN,
 	FAULT_IE_MISSING,
+	FAULT_IE_BAD_VALUE,
+	FAULT_BAD_HEADER,
 	FAULT_MESSAGE_UNKNOWN,
 	FAULT_RECORD_UNKNOWN,
 	FAULT_CERT_MALFORMED,
@@ -37,12 +41,14 @@ enum fault {
 	FAULT_NO_ALGORITHM,
 	FAULT_REPLAYED_REQUEST,
 	FAULT_OUT_OF_ORDER,
+	FAULT_NETWORK_REFUSED,
 	FAULT_RAND_MISMATCH,
 	FAULT_CERT_CHANGED,
 	FAULT_BAD_SIG2,
 	FAULT_PK_UE,
 	FAULT_STRANGER,
 	FAULT_REPLAYED_RESPONSE,
+	FAULT_SMC_REJECTED,
 	FAULT_SMC_COMPLETE_EARLY,
 	FAULT_ATTACH_COMPLETE_EARLY,
 	FAULT_NAS_MAC,
@@ -55,7 +61,7 @@ enum fault {
 struct fault_definition {
 	const char *name, *text;
 	enum fault_outcome outcome;
-	enum wire_cause cause; /* FAULT_REJECTED */
+	enum wire_cause cause; /* FAULT_REJECTED, FAULT_RELEASED */
 };
 extern const struct fault_definition fault_definitions[FAULT_N];
 
