@@ -67,7 +67,7 @@ expect \
 	'NAS ATTACH REQUEST' 'Attach type: credential provisioning' 'RAND_UE: [0-9a-f]{32}' \
 	'Cert_eUICC: 30' 'id-at-serialNumber=[0-9]{32}' 'UE_Signature1: ' 'UE security capability: ' \
 	'NAS AUTHENTICATION REQUEST' 'ngKSI: ' 'ABBA: 0x0000' 'RAND_AU: [0-9a-f]{32}' 'PK_AU: 04' \
-	'AU_Signature: ' 'Cert_AU: 30' \
+	'AU_Signature: ' 'Cert_AU: 30' 'Cert_cross: 30' \
 	'NAS AUTHENTICATION RESPONSE' 'Cert_EUM: 30' 'UE_Signature2: ' 'PK_UE: 04' \
 	'Security header type: Integrity protected with new' \
 	'Type of integrity protection algorithm: 128-5G-IA' \
@@ -85,7 +85,13 @@ if [ -n "$make" ]; then
 		'PDU address information: 10.45.0.2' 'Operator Specific Use' \
 		'AN name: an-1' 'AU name: cpau-1' 'Serving network name: 5G:mnc001' \
 		'Cause: cert-expired' 'Back-off timer: 4 s' 'Traffic reduction \(%\): 50' \
-		'CI PKID: [0-9a-f]{40}' 'Message type: 5GMM status' 'Message type: Security mode reject'
+		'CI PKID: [0-9a-f]{40}' 'Message type: 5GMM status' 'Message type: Security mode reject' \
+		'Cert_EUM_SubCA: 30' \
+		'Uplink tunnel: ' 'TEID: 0x00001234' 'Tunnel address: 192\.0\.2\.1$' \
+		'Downlink tunnel: ' 'TEID: 0x0000002a' 'Tunnel address: 192\.0\.2\.100$' \
+		'TEID: 0x00005678' 'Tunnel address: 2001:db8::1$' \
+		'TEID: 0x0000002b' 'Tunnel address: 2001:db8::100$' \
+		'UE IPv6 prefix: 2001:db8:a:bcde::/64$'
 	for record in 'AN SETUP REQUEST' 'AN SETUP RESPONSE' 'AN SETUP FAILURE' \
 		'CONTEXT SETUP FAILURE' 'SESSION SETUP FAILURE' 'RELEASE REQUEST' \
 		'RELEASE COMMAND' 'RELEASE COMPLETE' 'OVERLOAD START' 'OVERLOAD STOP' \

@@ -144,6 +144,12 @@ static const uint8_t one = 1, two = 2, abba[2], ambr[6] = {6, 0, 1, 6, 0, 1};
 static const uint8_t guti[] = {0xf2, 0x00, 0xf1, 0x10, 1, 0, 0x41, 1, 2, 3, 4};
 static const uint8_t dnn[] = "\3rsp\3iot";
 static const uint8_t address[] = {1, 10, 45, 0, 2};
+/* TEID, and where it is */
+static const uint8_t uplink_ipv4[] = {0, 0, 0x12, 0x34, 192, 0, 2, 1};
+static const uint8_t downlink_ipv4[] = {0, 0, 0, 0x2a, 192, 0, 2, 100};
+static const uint8_t uplink_ipv6[] = "\0\0\x56\x78\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1";
+static const uint8_t downlink_ipv6[] = "\0\0\0\x2b\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\1\0";
+static const uint8_t prefix[] = {0x20, 0x01, 0x0d, 0xb8, 0, 0x0a, 0xbc, 0xde};
 /* DNS server; operator specific use: MCC/MNC 001/01, SM-DP+ address and name */
 static const uint8_t epco[] = "\x80\x00\x0d\x04\x0a\x00\x00\x35"
 			      "\xff\x00\x17\x00\xf1\x10\x0a\x00\x00\x50smdp.example.org";
@@ -283,6 +289,7 @@ static void session(void)
 	wire_set(&m, WIRE_IE_UE_IPV4, address + 1, 4);
 	SET1(QFI, one);
 	wire_set(&m, WIRE_IE_DNN, dnn, 8);
+	SET(UPLINK_TUNNEL, uplink_ipv4);
 	add_record(&m);
 	start(WIRE_EPD_5GSM, WIRE_NAS_SESSION_ESTABLISHMENT_ACCEPT);
 	m.pdu_session_id = m.pti = 1;
@@ -304,6 +311,27 @@ static void session(void)
 	datagram_begin();
 	start(0, WIRE_SESSION_SETUP_RESPONSE);
 	SET1(PDU_SESSION_ID, one);
+	SET(DOWNLINK_TUNNEL, downlink_ipv4);
+	add_record(&m);
+	datagram_end(true);
+}
+
+/* The records of a session over IPv6, inside and out. */
+static void session_over_ipv6(void)
+{
+	datagram_begin();
+	start(0, WIRE_SESSION_SETUP_REQUEST);
+	SET1(PDU_SESSION_ID, one);
+	SET1(QFI, one);
+	wire_set(&m, WIRE_IE_UPLINK_TUNNEL, uplink_ipv6, 20);
+	SET(UE_IPV6_PREFIX, prefix);
+	add_record(&m);
+	datagram_end(false);
+
+	datagram_begin();
+	start(0, WIRE_SESSION_SETUP_RESPONSE);
+	SET1(PDU_SESSION_ID, one);
+	wire_set(&m, WIRE_IE_DOWNLINK_TUNNEL, downlink_ipv6, 20);
 	add_record(&m);
 	datagram_end(true);
 }
@@ -393,9 +421,12 @@ static void malformed(void)
 		DATAGRAM("\1\0\0\1\x30\0\0\3" IDS "\1\0\0"),		/* empty cause */
 		DATAGRAM("\1\0\0\1\x30\0\0\4" IDS "\x6d\0\1\1"),	/* unknown IE */
 		DATAGRAM("\1\0\0\1\x30\0\0\x8" IDS "\1\0\1\1\1\0\1\1"), /* cause twice */
-		DATAGRAM("\1\0\0\1\x10\0\0\0" IDS),			/* no NAS */
-		DATAGRAM("\1\0\0\1\x10\0\0\3" IDS "\x7e\0\x6e"),	/* no IEs */
-		DATAGRAM("\1\0\0\1\x10\0\0\3" IDS "\x7e\2\0"),		/* half a security header */
+		/* tunnel of 9 octets */
+		DATAGRAM("\1\0\0\1\x29\0\0\x10" IDS "\7\0\1\1\x0e\0\x9"
+			 "123456789"),
+		DATAGRAM("\1\0\0\1\x10\0\0\0" IDS),		 /* no NAS */
+		DATAGRAM("\1\0\0\1\x10\0\0\3" IDS "\x7e\0\x6e"), /* no IEs */
+		DATAGRAM("\1\0\0\1\x10\0\0\3" IDS "\x7e\2\0"),	 /* half a security header */
 		DATAGRAM("\1\0\0\1\x10\0\0\x8" IDS "\x7e\7\0\0\0\0\0\0"), /* header type 7 */
 	};
 
@@ -423,6 +454,7 @@ int main(int argc, char **argv)
 	authentication();
 	security_mode_and_context();
 	session();
+	session_over_ipv6();
 	everything_else();
 	return EXIT_SUCCESS;
 }

@@ -66,6 +66,9 @@ local f = {
 	amf_set = ProtoField.uint16("cpau.guti.amf_set", "AMF set"),
 	amf_pointer = ProtoField.uint8("cpau.guti.amf_pointer", "AMF pointer"),
 	tmsi = ProtoField.uint32("cpau.guti.tmsi", "5G-TMSI", base.HEX),
+	teid = ProtoField.uint32("cpau.tunnel.teid", "TEID", base.HEX),
+	tunnel_ipv4 = ProtoField.ipv4("cpau.tunnel.ipv4", "Tunnel address"),
+	tunnel_ipv6 = ProtoField.ipv6("cpau.tunnel.ipv6", "Tunnel address"),
 }
 
 -- Fields of IEs are cpau.KEY; octets unless their value is something better.
@@ -78,6 +81,7 @@ local ie_fields = {
 	qfi = ProtoField.uint8("cpau.qfi", "QFI"),
 	traffic_reduction = ProtoField.uint8("cpau.traffic_reduction", "Traffic reduction (%)"),
 	ue_ipv4_address = ProtoField.ipv4("cpau.ue_ipv4_address", "UE IPv4 address"),
+	ue_ipv6_prefix = ProtoField.ipv6("cpau.ue_ipv6_prefix", "UE IPv6 prefix"),
 	an_name = ProtoField.string("cpau.an_name", "AN name"),
 	au_name = ProtoField.string("cpau.au_name", "AU name"),
 	serving_network_name = ProtoField.string("cpau.serving_network_name",
@@ -164,6 +168,15 @@ local function add_certificate(range, tree, pinfo)
 	end
 end
 
+local function add_tunnel(range, tree)
+	if range:len() ~= 8 and range:len() ~= 20 then
+		tree:add_proto_expert_info(malformed, "Tunnel of " .. range:len() .. " octets")
+		return
+	end
+	tree:add(f.teid, range(0, 4))
+	tree:add(range:len() == 8 and f.tunnel_ipv4 or f.tunnel_ipv6, range(4))
+end
+
 -- What is shown below the value of an IE.
 local details = {
 	ue_signature1 = add_signature,
@@ -176,6 +189,11 @@ local details = {
 	cert_eum_subca = add_certificate,
 	cert_au = add_certificate,
 	cert_cross = add_certificate,
+	uplink_tunnel = add_tunnel,
+	downlink_tunnel = add_tunnel,
+	ue_ipv6_prefix = function(_, tree)
+		tree:append_text("/64")
+	end,
 	ci_pkid_list = function(range, tree)
 		for at = 0, range:len() - 20, 20 do
 			tree:add(f.pkid, range(at, 20))
@@ -211,6 +229,10 @@ local readings = {
 	end,
 	t3512_value = function(range)
 		return timer_text(timer3_units, range)
+	end,
+	ue_ipv6_prefix = function(range)
+		return Address.ipv6(string.format("%x:%x:%x:%x::", range(0, 2):uint(),
+			range(2, 2):uint(), range(4, 2):uint(), range(6, 2):uint()))
 	end,
 }
 
