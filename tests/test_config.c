@@ -461,7 +461,7 @@ Test(config, ipv6_sessions_need_a_pool_and_an_mtu)
 	const char *const wrong[] = {"2001:db8::/65", "2001:db8::/15",	   "2001:db8::",
 				     "10.0.0.0/8",    "2001:db8:0:1::/48", "ff00::/40"};
 	char session[128];
-	struct config *c = load_user_plane("serves: [an, n3, n6]",
+	struct config *c = load_user_plane("serves: [an, n3, n6], ipv6: \"2001:db8::1/64\"",
 					   ", pool-ipv6: \"2001:db8:100::/40\", dns-ipv6: "
 					   "\"2001:db8::53\"");
 
@@ -886,4 +886,41 @@ Test(config, all_mistakes_of_meaning_are_reported_at_once)
 {
 	cr_assert_null(load_with(1, "plmn: {mcc: \"1\", mnc: \"1\"}", "udp-port: 0\n"));
 	cr_expect_eq(n_reports, 3, "%s", reports);
+}
+
+/* A port for access nodes, of both families, and one for the data network, with these addresses. */
+static struct config *load_data_network(const char *addresses, const char *session)
+{
+	char text[4096];
+
+	snprintf(text, sizeof(text),
+		 "plmn: {mcc: \"001\", mnc: \"01\"}\n"
+		 "lcores:\n" GATE "\n"
+		 "ports:\n"
+		 "  - {device: net_ring0, ipv4: 192.0.2.1/24, ipv6: \"2001:db8::1/64\", serves: "
+		 "[an, n3]}\n"
+		 "  - {device: net_ring1, %s, serves: [n6]}\n"
+		 "access-nodes:\n"
+		 "  - {name: an, address: 192.0.2.100, key-file: an.key}\n"
+		 "credentials: {directory: credentials}\n"
+		 "session: {dns: 192.0.2.53, smdp-fqdn: smdp.example.com, smdp-address: "
+		 "192.0.2.54%s}\n",
+		 addresses, session);
+	return load_text(text);
+}
+
+Test(config, a_pool_needs_a_data_network_of_its_family)
+{
+	static const char both[] = "ipv4: 203.0.113.1/24, ipv6: \"2001:db8:1::1/64\"";
+	static const char pool_ipv6[] = ", pool-ipv6: \"2001:db8:100::/40\"";
+	struct config *c = load_data_network(both, pool_ipv6);
+
+	cr_assert(c, "%s", reports);
+	config_free(c);
+	cr_assert_null(load_data_network("ipv4: 203.0.113.1/24", pool_ipv6));
+	expect_report(10, "no port that serves n6 has 'ipv6'", "add it to that port");
+	cr_assert_null(load_data_network("ipv6: \"2001:db8:1::1/64\"", pool_ipv6));
+	expect_report(10, "no port that serves n6 has 'ipv4'", "'session.pool' need; add it");
+	cr_assert_null(load_data_network("ipv6: \"2001:db8:1::1/64\"", ", pool: 10.0.0.0/8"));
+	expect_report(10, "no port that serves n6 has 'ipv4'", "'session.pool' need; add it");
 }

@@ -1037,6 +1037,36 @@ Test(gate, ipv4_that_may_be_fragmented_is)
 	expect_pieces(&o, pieces, 2, 576);
 }
 
+/* The array of ports ends where the sanitizer sees it. */
+Test(gate, without_a_port_of_the_family_nothing_is_said)
+{
+	struct net_if *nifs = malloc(sizeof(w.nifs));
+	const struct net_if *all = w.shared.nifs;
+
+	cr_assert_not_null(nifs);
+	memcpy(nifs, w.nifs, sizeof(w.nifs));
+	w.shared.nifs = nifs;
+	w.shared.n6_ipv4 = w.shared.n6_ipv6 = w.shared.n_nifs;
+	for (unsigned int v6 = 0; v6 < 2; v6++) {
+		struct packet p = world_answer(0, v6);
+
+		p.ttl = 1;
+		receive_n6_packet(&p);
+		expect_counted("TTL", GATE_COUNT_TTL);
+		p = world_answer(0, v6);
+		p.flags = 0x4000;
+		p.payload = 1500 - 60;
+		receive_n6_packet(&p);
+		expect_counted("too big", GATE_COUNT_TOO_BIG);
+		p = world_request(0, v6);
+		receive_packet(&p, 0);
+		expect_counted("uplink", GATE_COUNT_NO_NEIGHBOUR);
+		expect_left("uplink", 0, 0);
+	}
+	w.shared.nifs = all;
+	free(nifs);
+}
+
 Test(gate, icmp_has_a_pace)
 {
 	struct packet p = world_request(0, false);

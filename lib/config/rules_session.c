@@ -78,6 +78,25 @@ void config_rules_ports_serve(struct loader *l)
 			       c->ue.max, SESSIONS_MAX);
 }
 
+/* Packets of a family that no port towards the data network has would come in and go nowhere. */
+static void check_pool_is_carried(struct loader *l, const char *pool, const char *family,
+				  size_t offset)
+{
+	const struct config *c = &l->document->config;
+
+	if (config_stage_count(c, CONFIG_STAGE_GATE) == 0 ||
+	    ports_that_serve(c, CONFIG_SERVES_N6) == 0)
+		return;
+	for (unsigned int i = 0; i < c->n_ports; i++)
+		if (c->ports[i].serves & CONFIG_SERVES_N6 &&
+		    *(char *const *)((const char *)&c->ports[i] + offset))
+			return;
+	config_problem(l, pool,
+		       "no port that serves n6 has '%s', which the UEs of '%s' need; add it to "
+		       "that port",
+		       family, pool);
+}
+
 /* ---------------------------------------------------------------- what sessions may reach */
 
 /* The port behind the last colon; what is in front of it stays in text. False: it is none. */
@@ -180,6 +199,7 @@ static void check_pool_ipv6(struct loader *l)
 			"'session.pool-ipv6' is '%s'; give an IPv6 network of /16 to /64, of "
 			"which each UE gets a /64, as in 2001:db8:100::/40",
 			text);
+	check_pool_is_carried(l, "session.pool-ipv6", "ipv6", offsetof(struct config_port, ipv6));
 	for (unsigned int i = 0; i < c->n_ports; i++)
 		if (c->ports[i].serves & CONFIG_SERVES_N3 && c->ports[i].mtu < N3_MTU_IPV6)
 			config_problem(
@@ -229,6 +249,7 @@ void config_rules_session(struct loader *l)
 			       "'session.pool' is '%s'; give an IPv4 network of /8 to /30, as "
 			       "in 100.64.0.0/10",
 			       c->session.pool);
+	check_pool_is_carried(l, "session.pool", "ipv4", offsetof(struct config_port, ipv4));
 	check_pool_ipv6(l);
 	check_allow(l);
 }

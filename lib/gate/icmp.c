@@ -101,13 +101,22 @@ static bool find_way_back(struct gate *g, const struct gate_packet *p, struct ga
 					gate_inner_source(&p->inner, gate_packet_ip(p)), way);
 }
 
-/* rest: octets 4 to 7 of the message. It comes from our address towards the data network. */
+/* Our address towards the data network; NULL: no port has one of the family. */
+static const struct net_addr *own_address(const struct gate *g, bool v6)
+{
+	unsigned int n6 = v6 ? g->shared->n6_ipv6 : g->shared->n6_ipv4;
+
+	if (n6 >= g->shared->n_nifs)
+		return NULL;
+	return v6 ? &g->shared->nifs[n6].ipv6 : &g->shared->nifs[n6].ipv4;
+}
+
+/* rest: octets 4 to 7 of the message. */
 static void send_error(struct gate *g, const struct gate_packet *p, uint8_t type, uint8_t code,
 		       uint32_t rest)
 {
 	bool v6 = p->inner.v6;
-	const struct net_if *n6 = &g->shared->nifs[v6 ? g->shared->n6_ipv6 : g->shared->n6_ipv4];
-	const struct net_addr *from = v6 ? &n6->ipv6 : &n6->ipv4;
+	const struct net_addr *from = own_address(g, v6);
 	size_t header = (v6 ? IPV6_HEADER : IPV4_HEADER) + ICMP_HEADER;
 	size_t quoted = RTE_MIN(p->inner.total, (v6 ? ERROR_MAX_IPV6 : ERROR_MAX_IPV4) - header);
 	const uint8_t *to = gate_inner_source(&p->inner, gate_packet_ip(p));
@@ -115,7 +124,7 @@ static void send_error(struct gate *g, const struct gate_packet *p, uint8_t type
 	struct rte_mbuf *mbuf;
 	uint8_t *ip;
 
-	if (from->family == 0 || !may_be_reported(p) ||
+	if (!from || from->family == 0 || !may_be_reported(p) ||
 	    !gate_bucket_take(&g->icmp_bucket, &g->answer_pace, g->tsc) ||
 	    !find_way_back(g, p, &way))
 		return;
