@@ -782,8 +782,21 @@ Test(gate, downlink_fragments_are_judged_by_what_they_show)
 	receive_n6_packet(&p);
 	expect_counted("a later one, of another protocol", GATE_COUNT_DOWNLINK_NOT_ALLOWED);
 	p = world_answer(0, false);
-	struct octets o = world_packet(&p);
+	struct octets o;
 
+	/* TCP and UDP, if the uppermost bit is not looked at; and ICMP. */
+	static const uint8_t protocols[] = {134, 145, ICMP};
+
+	for (size_t i = 0; i < RTE_DIM(protocols); i++) {
+		p.flags = 5;
+		o = world_packet(&p);
+		o.p[9] = protocols[i];
+		world_fix_ipv4(o.p);
+		receive_n6(&o);
+		expect_counted("a later one, of no protocol that passes", GATE_COUNT_DOWNLINK_BAD);
+	}
+	p = world_answer(0, false);
+	o = world_packet(&p);
 	o.p[3] = 20 + 12; /* without the flags of TCP */
 	o.n = 20 + 12;
 	o.p[6] = 0x20;
@@ -810,6 +823,12 @@ Test(gate, downlink_ipv6_fragments_are_judged_alike)
 	store_be16(o.p + 42, 8 << 3);
 	receive_n6(&o);
 	expect_counted("a later one", GATE_COUNT_DOWNLINK_PACKETS);
+	for (unsigned int i = 0; i < 2; i++) {
+		o.p[40] = i ? 145 : 134;
+		receive_n6(&o);
+		expect_counted("a later one, of no protocol that passes", GATE_COUNT_DOWNLINK_BAD);
+	}
+	o.p[40] = TCP;
 	o.p[8 + 5]++;
 	receive_n6(&o);
 	expect_counted("a later one of somebody", GATE_COUNT_DOWNLINK_NOT_ALLOWED);
@@ -877,6 +896,25 @@ Test(gate, icmp_errors_about_anything_else_do_not)
 	receive_n6(&o);
 	expect_counted("ICMPv6 of no error", GATE_COUNT_DOWNLINK_BAD);
 	expect_left("ICMPv6 of no error", 0, 0);
+}
+
+/* 134 and 145 are TCP and UDP with the bit that stands for a port that is not known. */
+Test(gate, icmp_errors_about_protocols_that_do_not_pass_do_not)
+{
+	static const uint8_t protocols[] = {134, 145, ICMP, ICMPV6};
+
+	for (unsigned int v6 = 0; v6 < 2; v6++)
+		for (size_t i = 0; i < RTE_DIM(protocols); i++) {
+			struct packet quoted = world_request(0, v6);
+			struct octets o;
+
+			quoted.protocol = protocols[i];
+			quoted.destination_port = 80;
+			o = router_error(0, v6, 3, &quoted, v6 ? 48 : 28);
+			receive_n6(&o);
+			expect_counted("error", GATE_COUNT_DOWNLINK_BAD);
+			expect_left("error", 0, 0);
+		}
 }
 
 /* ---------------------------------------------------------------- TTL and MTU */

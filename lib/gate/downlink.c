@@ -37,6 +37,8 @@ static bool admit(struct gate *g, struct gate_packet *p)
 	if (p->inner.options)
 		return gate_refuse(g, p, GATE_COUNT_DOWNLINK_BAD);
 	if (p->inner.later) {
+		if (!gate_inner_is_tcp_or_udp(&p->inner))
+			return gate_refuse(g, p, GATE_COUNT_DOWNLINK_BAD);
 		gate_key_set_no_port(&p->key, p->inner.v6, p->inner.protocol, source);
 		return true;
 	}

@@ -4,6 +4,7 @@
  * (struct gate_key), which has the UE's peer in it: so one context serves both directions. Each
  * rule stands there twice: with its port, and without for later fragments.
  */
+#include <assert.h>
 #include <stdio.h>
 
 #include <rte_acl.h>
@@ -132,8 +133,8 @@ void gate_filter_destroy(struct gate_filter *f)
 	rte_free(f);
 }
 
-void gate_key_set(struct gate_key *key, bool v6, uint8_t protocol, const uint8_t *address,
-		  const uint8_t *port)
+static void set_key(struct gate_key *key, bool v6, uint8_t protocol, const uint8_t *address,
+		    const uint8_t *port)
 {
 	key->protocol = protocol;
 	if (v6) {
@@ -147,11 +148,19 @@ void gate_key_set(struct gate_key *key, bool v6, uint8_t protocol, const uint8_t
 	}
 }
 
+void gate_key_set(struct gate_key *key, bool v6, uint8_t protocol, const uint8_t *address,
+		  const uint8_t *port)
+{
+	assert(!(protocol & GATE_KEY_NO_PORT));
+	set_key(key, v6, protocol, address, port);
+}
+
 void gate_key_set_no_port(struct gate_key *key, bool v6, uint8_t protocol, const uint8_t *address)
 {
 	static const uint8_t none[2];
 
-	gate_key_set(key, v6, protocol | GATE_KEY_NO_PORT, address, none);
+	assert(!(protocol & GATE_KEY_NO_PORT));
+	set_key(key, v6, protocol | GATE_KEY_NO_PORT, address, none);
 }
 
 static bool same_key(const struct gate_key *a, const struct gate_key *b, bool v6)

@@ -89,8 +89,7 @@ static void send_icmp(struct gate *g, const struct gate_way *way, struct rte_mbu
 /* RFC 1122 3.2.2: none about an ICMP error, nor about a later fragment. */
 static bool may_be_reported(const struct gate_packet *p)
 {
-	return (p->inner.protocol == IPPROTO_TCP || p->inner.protocol == IPPROTO_UDP) &&
-	       !p->inner.later;
+	return gate_inner_is_tcp_or_udp(&p->inner) && !p->inner.later;
 }
 
 static bool find_way_back(struct gate *g, const struct gate_packet *p, struct gate_way *way)
@@ -186,7 +185,8 @@ bool gate_read_quote(struct gate_packet *p)
 		return false;
 	/* What is quoted is cut off: its header alone is looked at, of which there is enough. */
 	if (gate_inner_parse(&quoted, quote, UINT16_MAX) != GATE_INNER_OK ||
-	    quoted.v6 != p->inner.v6 || quoted.fragment || quoted.options)
+	    quoted.v6 != p->inner.v6 || quoted.fragment || quoted.options ||
+	    !gate_inner_is_tcp_or_udp(&quoted))
 		return false;
 	if (memcmp(gate_inner_source(&quoted, quote), gate_inner_destination(&p->inner, ip),
 		   address) != 0)

@@ -116,6 +116,11 @@ enum gate_inner_error { GATE_INNER_OK, GATE_INNER_TRUNCATED, GATE_INNER_BAD };
 enum gate_inner_error gate_inner_parse(struct gate_inner *inner, const uint8_t *p, size_t n);
 /* The checksum of an IPv4 header; IPv6 has none, and is right. */
 bool gate_inner_checksum(const struct gate_inner *inner, const uint8_t *p);
+/* The protocols that pass; all else is dropped whatever the filter says. */
+static inline bool gate_inner_is_tcp_or_udp(const struct gate_inner *inner)
+{
+	return inner->protocol == IPPROTO_TCP || inner->protocol == IPPROTO_UDP;
+}
 /* Whether the packet holds a whole TCP or UDP header, of a length that fits. */
 bool gate_inner_has_ports(const struct gate_inner *inner, const uint8_t *p);
 void gate_inner_decrement_ttl(const struct gate_inner *inner, uint8_t *p);
@@ -147,7 +152,7 @@ struct gate_key {
 	};
 };
 enum {
-	GATE_KEY_NO_PORT = 0x80, /* TCP is 6, UDP 17 */
+	GATE_KEY_NO_PORT = 0x80, /* TCP is 6, UDP 17, and no key has another protocol */
 	GATE_KEY_NOTHING = 0,	 /* a protocol that no rule has */
 };
 
@@ -174,7 +179,7 @@ static inline uint8_t *gate_packet_ip(const struct gate_packet *p)
 
 /* ---------------------------------------------------------------- filter */
 
-/* address: 4 or 16 octets; port in network order. */
+/* protocol: TCP or UDP; address: 4 or 16 octets; port in network order. */
 void gate_key_set(struct gate_key *key, bool v6, uint8_t protocol, const uint8_t *address,
 		  const uint8_t *port);
 void gate_key_set_no_port(struct gate_key *key, bool v6, uint8_t protocol, const uint8_t *address);

@@ -84,7 +84,7 @@ static bool admit(struct gate *g, struct gate_packet *p)
 		return gate_refuse(g, p, GATE_COUNT_EXTENSION_HEADER);
 	if (gate_is_router_solicitation(p))
 		return answer_solicitation(g, p);
-	if (p->inner.protocol != IPPROTO_TCP && p->inner.protocol != IPPROTO_UDP)
+	if (!gate_inner_is_tcp_or_udp(&p->inner))
 		return gate_refuse(g, p, GATE_COUNT_UPLINK_PROTOCOL);
 	if (!gate_inner_has_ports(&p->inner, ip))
 		return gate_refuse(g, p, GATE_COUNT_INNER_TRUNCATED);
