@@ -219,6 +219,16 @@ Test(gate_table, a_session_is_found_by_its_access_nodes_teid)
 		cr_expect_eq(gate_table_find(t, (uint16_t)(i % 3), 1000 + i) != 0, i % 2 == 1);
 }
 
+/* It is what sessions have until their access node answers. */
+Test(gate_table, teid_0_is_no_access_nodes)
+{
+	struct gate_session s = session(0);
+
+	s.an_teid = 0;
+	cr_assert(gate_table_open(t, 0, 0, &s));
+	cr_expect_eq(gate_table_find(t, s.an, 0), 0);
+}
+
 /* An access node may give all its sessions one TEID: chains as long as there are sessions. */
 Test(gate_table, one_teid_for_all_sessions_costs_only_the_look)
 {

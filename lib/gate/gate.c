@@ -6,8 +6,9 @@
 #include "gate/internal.h"
 
 enum {
-	ANSWERS_PER_S = 1000, /* ICMP of a gate, and GTP-U errors */
-	DEPTH_MIN = 32,	      /* packets of a bucket; else an eighth of a second's */
+	ICMP_PER_S = 10,	 /* a session, about its packets of one direction */
+	SIGNALLING_PER_S = 1000, /* GTP-U errors, an access node */
+	DEPTH_MIN = 32,		 /* packets of a bucket; else an eighth of a second's */
 	DEPTH_PART = 8,
 };
 
@@ -105,7 +106,8 @@ struct gate *gate_create(struct gate_shared *shared, const struct gate_config *c
 		return NULL;
 	g->shared = shared;
 	g->config = *config;
-	g->answer_pace = gate_pace_make(shared->tsc_hz, ANSWERS_PER_S);
+	g->icmp_pace = gate_pace_make(shared->tsc_hz, ICMP_PER_S);
+	g->signalling_pace = gate_pace_make(shared->tsc_hz, SIGNALLING_PER_S);
 	if (shared->packets_per_s)
 		g->session_pace = gate_pace_make(shared->tsc_hz, shared->packets_per_s);
 	for (unsigned int i = 0; i < shared->n_nifs; i++) {

@@ -92,6 +92,17 @@ static bool may_be_reported(const struct gate_packet *p)
 	return gate_inner_is_tcp_or_udp(&p->inner) && !p->inner.later;
 }
 
+/* Each session by itself (RFC 1812 4.3.2.8, RFC 4443 2.4 (f)): what one UE does costs no other an
+ * answer. */
+static bool has_turn(const struct gate *g, const struct gate_packet *p)
+{
+	const struct gate_table *t = g->shared->table;
+	struct gate_answers *a = &t->answers[p->row - t->rows];
+
+	return gate_bucket_take(gate_packet_is_uplink(p) ? &a->uplink_bucket : &a->downlink_bucket,
+				&g->icmp_pace, g->tsc);
+}
+
 static bool find_way_back(struct gate *g, const struct gate_packet *p, struct gate_way *way)
 {
 	if (gate_packet_is_uplink(p))
@@ -123,9 +134,8 @@ static void send_error(struct gate *g, const struct gate_packet *p, uint8_t type
 	struct rte_mbuf *mbuf;
 	uint8_t *ip;
 
-	if (!from || from->family == 0 || !may_be_reported(p) ||
-	    !gate_bucket_take(&g->icmp_bucket, &g->answer_pace, g->tsc) ||
-	    !find_way_back(g, p, &way))
+	if (!from || from->family == 0 || !may_be_reported(p) || !find_way_back(g, p, &way) ||
+	    !has_turn(g, p))
 		return;
 	mbuf = gate_allocate(g);
 	ip = mbuf ? append(g, mbuf, header + quoted) : NULL;
@@ -271,8 +281,7 @@ void gate_send_router_advertisement(struct gate *g, const struct gate_packet *p)
 	struct rte_mbuf *mbuf;
 	uint8_t *ip;
 
-	if (!gate_bucket_take(&g->icmp_bucket, &g->answer_pace, g->tsc) ||
-	    !gate_find_way_to_ue(g, s, &way))
+	if (!gate_find_way_to_ue(g, s, &way) || !has_turn(g, p))
 		return;
 	mbuf = gate_allocate(g);
 	ip = mbuf ? append(g, mbuf, n) : NULL;

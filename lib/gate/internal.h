@@ -19,6 +19,7 @@ enum {
 	GATE_NIFS = 8,
 	GATE_QUEUES = 64,
 	GATE_READ_TRIES = 64, /* of a row that is being written */
+	GATE_AN_BUCKETS = 256,
 
 	IPV4_HEADER = 20,
 	IPV6_HEADER = 40,
@@ -43,10 +44,17 @@ struct gate_row {
 	_Alignas(RTE_CACHE_LINE_SIZE) struct gate_meter meter;
 };
 
+/* Of ICMP that a session's packets cause, by their direction: see gate_bucket_take. No row has room
+ * for them, and they are seldom touched. */
+struct gate_answers {
+	_Atomic uint64_t uplink_bucket, downlink_bucket;
+};
+
 struct gate_table {
 	struct gate_table_config config;
 	uint32_t n_rows;
 	struct gate_row *rows;
+	struct gate_answers *answers; /* of each row; gates write them */
 	/* Rows by UE address, counted from 1; 0: none. */
 	_Atomic uint32_t *by_ipv4, *by_prefix;
 	_Atomic unsigned int n_gates;
@@ -239,8 +247,9 @@ struct gate {
 	bool alone;			  /* likewise: no other gate counts in meters */
 	uint16_t ip_id;
 	struct gate_hop hops[GATE_NIFS];
-	struct gate_pace session_pace, answer_pace;
-	_Atomic uint64_t icmp_bucket, signalling_bucket;
+	struct gate_pace session_pace, icmp_pace, signalling_pace;
+	/* Of access nodes, by their index; beyond so many they share. */
+	_Atomic uint64_t signalling_buckets[GATE_AN_BUCKETS];
 	uint64_t counters[GATE_COUNTER_N];
 	unsigned int n_queues;
 	struct gate_queue queues[GATE_QUEUES];

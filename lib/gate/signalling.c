@@ -40,12 +40,19 @@ static void send_echo_response(struct gate *g, const struct net_datagram *d, uin
 		gate_count(g, GATE_COUNT_ECHO_REQUESTS, 1);
 }
 
-/* 7.3.1 */
+/* Each access node by itself: junk from one costs no other an answer. */
+static bool has_turn(struct gate *g, const struct net_datagram *d)
+{
+	return gate_bucket_take(&g->signalling_buckets[(unsigned int)d->source % GATE_AN_BUCKETS],
+				&g->signalling_pace, g->tsc);
+}
+
+/* 7.3.1: none about TEID 0. */
 void gate_send_error_indication(struct gate *g, const struct net_datagram *d, uint32_t teid)
 {
 	struct rte_mbuf *mbuf;
 
-	if (!gate_bucket_take(&g->signalling_bucket, &g->answer_pace, g->tsc))
+	if (teid == 0 || !has_turn(g, d))
 		return;
 	mbuf = gate_allocate(g);
 	if (!mbuf)
@@ -63,7 +70,7 @@ void gate_send_supported_extensions(struct gate *g, const struct net_datagram *d
 {
 	struct rte_mbuf *mbuf;
 
-	if (!gate_bucket_take(&g->signalling_bucket, &g->answer_pace, g->tsc))
+	if (!has_turn(g, d))
 		return;
 	mbuf = gate_allocate(g);
 	if (!mbuf)

@@ -24,6 +24,7 @@ static bool allocate_all(struct gate_table *t)
 	const struct gate_table_config *c = &t->config;
 
 	t->rows = allocate(t, "gate_rows", t->n_rows, sizeof(*t->rows));
+	t->answers = allocate(t, "gate_answers", t->n_rows, sizeof(*t->answers));
 	t->by_ipv4 = allocate(t, "gate_ipv4", c->n_ipv4, sizeof(*t->by_ipv4));
 	t->by_prefix = allocate(t, "gate_prefixes", c->n_prefixes, sizeof(*t->by_prefix));
 	t->openings = allocate(t, "gate_openings", t->n_rows, sizeof(*t->openings));
@@ -32,8 +33,8 @@ static bool allocate_all(struct gate_table *t)
 		allocate(t, "gate_heads", (size_t)c->n_shards << t->head_bits, sizeof(*t->heads));
 	t->next = allocate(t, "gate_next", t->n_rows, sizeof(*t->next));
 	t->previous = allocate(t, "gate_previous", t->n_rows, sizeof(*t->previous));
-	return t->rows && t->by_ipv4 && t->by_prefix && t->openings && t->sessions && t->heads &&
-	       t->next && t->previous;
+	return t->rows && t->answers && t->by_ipv4 && t->by_prefix && t->openings && t->sessions &&
+	       t->heads && t->next && t->previous;
 }
 
 struct gate_table *gate_table_create(const struct gate_table_config *config)
@@ -62,6 +63,7 @@ void gate_table_destroy(struct gate_table *t)
 	if (!t)
 		return;
 	rte_free(t->rows);
+	rte_free(t->answers);
 	rte_free(t->by_ipv4);
 	rte_free(t->by_prefix);
 	rte_free(t->openings);
@@ -76,7 +78,7 @@ size_t gate_table_octets_per_session(void)
 {
 	const struct gate_table *t = NULL;
 
-	return sizeof(*t->rows) + sizeof(*t->openings) + sizeof(*t->by_ipv4) +
+	return sizeof(*t->rows) + sizeof(*t->answers) + sizeof(*t->openings) + sizeof(*t->by_ipv4) +
 	       sizeof(*t->by_prefix) + sizeof(*t->heads) + sizeof(*t->next) + sizeof(*t->previous);
 }
 
@@ -136,6 +138,8 @@ static void chain_remove(struct gate_table *t, unsigned int shard, uint32_t row)
 
 uint32_t gate_table_find(const struct gate_table *t, uint16_t an, uint32_t an_teid)
 {
+	if (an_teid == 0) /* of sessions whose access node has not answered yet */
+		return 0;
 	for (unsigned int shard = 0; shard < t->config.n_shards; shard++) {
 		uint32_t row = get(head_of(t, shard, an, an_teid));
 
