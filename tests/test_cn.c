@@ -365,3 +365,31 @@ Test(cn, every_cause_has_a_sentence)
 		cr_expect_gt(strlen(cn_cause_text(causes[i])), 5u);
 	cr_expect_str_eq(cn_cause_text((enum cn_cause)1), "?");
 }
+
+/* Lest packets of the run before reach UEs of this one. */
+Test(cn, a_run_does_not_begin_with_the_addresses_of_the_one_before)
+{
+	const struct cn_local_config config = {.dnn = "provisioning",
+					       .first_address = FIRST,
+					       .addresses = 1 << 16,
+					       .first_prefix = FIRST_PREFIX,
+					       .prefixes = 1 << 16,
+					       .capacity = 1};
+	struct cn_create_session r[4];
+
+	for (unsigned int i = 0; i < 4; i++) {
+		struct cn_local *one = cn_local_create(&config);
+		struct cn_create_context c = {0};
+
+		cr_assert_not_null(one);
+		r[i] = request(0);
+		r[i].pdu_session_type = CN_PDU_TYPE_IPV4V6;
+		cn_local_ops.create_context(one, &c, 1);
+		cn_local_ops.create_session(one, &r[i], 1);
+		cr_assert_eq(r[i].cause, CN_OK);
+		cn_local_destroy(one);
+	}
+	cr_expect(r[0].ipv4 != r[1].ipv4 || r[1].ipv4 != r[2].ipv4 || r[2].ipv4 != r[3].ipv4);
+	cr_expect(r[0].ipv6_prefix != r[1].ipv6_prefix || r[1].ipv6_prefix != r[2].ipv6_prefix ||
+		  r[2].ipv6_prefix != r[3].ipv6_prefix);
+}

@@ -75,7 +75,7 @@ struct cn_local_config {
 };
 
 struct cn_local;
-/* NULL: out of memory. dnn must outlive the instance. */
+/* NULL: out of memory, or no random numbers. dnn must outlive the instance. */
 struct cn_local *cn_local_create(const struct cn_local_config *config);
 void cn_local_destroy(struct cn_local *cn);
 extern const struct cn_ops cn_local_ops; /* arg: struct cn_local */

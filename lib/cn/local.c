@@ -14,7 +14,8 @@ struct context {
 };
 
 /* Indexes 0 to size - 1. The free ones are a ring: the one that has been free longest is given
- * first. */
+ * first. Where it begins is drawn: packets for UEs of the run before would else meet those of this
+ * one, who attach in much the same order. */
 struct pool {
 	uint32_t *free;
 	uint32_t size, head, n_free;
@@ -53,10 +54,15 @@ const char *cn_cause_text(enum cn_cause cause)
 
 static bool pool_init(struct pool *p, uint32_t size)
 {
+	uint32_t random;
+
 	p->free = calloc(size ? size : 1, sizeof(*p->free));
 	p->size = p->n_free = size;
 	for (uint32_t i = 0; p->free && i < size; i++)
 		p->free[i] = i;
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return false;
+	p->head = size ? random % size : 0;
 	return p->free != NULL;
 }
 

@@ -101,8 +101,8 @@ struct gate_table_config {
 };
 
 /* Sessions by TEID and by UE address: both are an index, nothing is hashed. A TEID is a generation
- * (8 bits) and the index of the session (24 bits); it is never 0. Written by the control stage of
- * the session's shard alone; read by every gate. */
+ * (8 bits; of a new table, drawn) and the index of the session (24 bits); it is never 0. Written by
+ * the control stage of the session's shard alone; read by every gate. */
 struct gate_table;
 struct gate_table *gate_table_create(const struct gate_table_config *config); /* NULL: no memory */
 void gate_table_destroy(struct gate_table *t);

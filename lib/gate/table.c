@@ -52,9 +52,11 @@ struct gate_table *gate_table_create(const struct gate_table_config *config)
 		gate_table_destroy(t);
 		return NULL;
 	}
-	/* Generation 0 is left out: with row 0 it would be TEID 0. */
+	/* Any generation: tunnels of a run before are not to lead to sessions of this one. But for
+	 * 0: with row 0 it would be TEID 0. */
 	for (uint32_t i = 0; i < t->n_rows; i++)
-		t->rows[i].teid = i | UINT32_C(1) << GENERATION_SHIFT;
+		t->rows[i].teid = i | (uint32_t)(1 + rte_rand_max(GENERATIONS - 1))
+					      << GENERATION_SHIFT;
 	return t;
 }
 

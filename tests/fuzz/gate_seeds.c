@@ -8,7 +8,7 @@
 static const char *directory;
 static unsigned int number;
 
-/* As fuzz_gate's table has it when all sessions were opened once. */
+/* As fuzz_gate sees to it. */
 static uint32_t first_teid(unsigned int session)
 {
 	const struct world_session *s = &world_sessions[session];
