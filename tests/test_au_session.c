@@ -157,7 +157,7 @@ Test(au_session, after_its_release_nothing_passes)
 	send_down(ipv4);
 	cr_expect_eq(passed(GATE_COUNT_UPLINK_PACKETS), up);
 	cr_expect_eq(f.g_pdus, down);
-	cr_expect_eq(passed(GATE_COUNT_UNKNOWN_TEID), 1);
+	cr_expect_eq(passed(GATE_COUNT_ENDED_TEID), 1);
 	cr_expect_eq(passed(GATE_COUNT_NO_SESSION), 1);
 	cr_expect_eq(au_sessions(f.au), 0);
 	cr_expect_eq(fixture_contexts(), 0);
@@ -176,7 +176,7 @@ Test(au_session, a_ue_that_attaches_again_has_another_tunnel)
 	cr_expect_eq(au_sessions(f.au), 1);
 	fixture_send_packet(ue, old, ue->device.ipv4);
 	fixture_settle();
-	cr_expect_eq(passed(GATE_COUNT_UNKNOWN_TEID), 1);
+	cr_expect_eq(passed(GATE_COUNT_ENDED_TEID), 1);
 }
 
 /* What the AN may not answer: without its tunnel, a tunnel that is another's, or none at all. */

@@ -180,25 +180,43 @@ Test(gate, an_answer_goes_through_the_sessions_tunnel)
 
 Test(gate, every_rule_lets_its_own_through)
 {
+	enum {
+		PASSES = GATE_COUNT_UPLINK_PACKETS,
+		NOT_ALLOWED = GATE_COUNT_NOT_ALLOWED,
+		FOREIGN_DNS = GATE_COUNT_FOREIGN_DNS,
+		NESTED_TUNNEL = GATE_COUNT_NESTED_TUNNEL,
+	};
 	static const struct {
 		uint8_t address[4], protocol;
 		uint16_t port;
-		bool passes;
+		unsigned int uplink;
 	} cases[] = {
-		{{203, 0, 113, 10}, TCP, 443, true},	{{203, 0, 113, 10}, TCP, 442, false},
-		{{203, 0, 113, 10}, UDP, 443, false},	{{203, 0, 113, 11}, TCP, 443, false},
-		{{203, 0, 113, 9}, TCP, 443, false},	{{203, 0, 113, 128}, TCP, 443, true},
-		{{203, 0, 113, 255}, TCP, 443, true},	{{203, 0, 113, 127}, TCP, 443, false},
-		{{203, 0, 114, 128}, TCP, 443, false},	{{203, 0, 113, 53}, UDP, 53, true},
-		{{203, 0, 113, 54}, UDP, 53, false},	{{203, 0, 113, 53}, UDP, 54, false},
-		{{203, 0, 113, 53}, TCP, 53, false},	{{203, 0, 113, 20}, TCP, 1, true},
-		{{203, 0, 113, 20}, TCP, 65535, true},	{{203, 0, 113, 20}, UDP, 443, false},
-		{{10, 0, 0, 9}, TCP, 443, false},	{{192, 0, 2, 1}, UDP, 2152, false},
-		{{255, 255, 255, 255}, UDP, 53, false},
+		{{203, 0, 113, 10}, TCP, 443, PASSES},
+		{{203, 0, 113, 10}, TCP, 442, NOT_ALLOWED},
+		{{203, 0, 113, 10}, UDP, 443, NOT_ALLOWED},
+		{{203, 0, 113, 11}, TCP, 443, NOT_ALLOWED},
+		{{203, 0, 113, 9}, TCP, 443, NOT_ALLOWED},
+		{{203, 0, 113, 128}, TCP, 443, PASSES},
+		{{203, 0, 113, 255}, TCP, 443, PASSES},
+		{{203, 0, 113, 127}, TCP, 443, NOT_ALLOWED},
+		{{203, 0, 114, 128}, TCP, 443, NOT_ALLOWED},
+		{{203, 0, 113, 53}, UDP, 53, PASSES},
+		{{203, 0, 113, 54}, UDP, 53, FOREIGN_DNS},
+		{{203, 0, 113, 53}, UDP, 54, NOT_ALLOWED},
+		{{203, 0, 113, 53}, TCP, 53, FOREIGN_DNS},
+		{{203, 0, 113, 20}, TCP, 1, PASSES},
+		{{203, 0, 113, 20}, TCP, 53, PASSES},
+		{{203, 0, 113, 20}, TCP, 65535, PASSES},
+		{{203, 0, 113, 20}, UDP, 443, NOT_ALLOWED},
+		{{10, 0, 0, 9}, TCP, 443, NOT_ALLOWED},
+		{{192, 0, 2, 1}, UDP, 2152, NESTED_TUNNEL},
+		{{192, 0, 2, 1}, TCP, 2152, NOT_ALLOWED},
+		{{255, 255, 255, 255}, UDP, 53, FOREIGN_DNS},
 	};
 
 	for (size_t i = 0; i < RTE_DIM(cases); i++) {
 		struct packet p = world_request(0, false);
+		bool passes = cases[i].uplink == PASSES;
 		char what[32];
 
 		snprintf(what, sizeof(what), "case %zu", i);
@@ -206,17 +224,16 @@ Test(gate, every_rule_lets_its_own_through)
 		p.protocol = cases[i].protocol;
 		p.destination_port = cases[i].port;
 		receive_packet(&p, 0);
-		expect_counted(what, cases[i].passes ? GATE_COUNT_UPLINK_PACKETS
-						     : GATE_COUNT_NOT_ALLOWED);
-		expect_left(what, 0, cases[i].passes);
+		expect_counted(what, (enum gate_counter)cases[i].uplink);
+		expect_left(what, 0, passes);
 		p = world_answer(0, false);
 		memcpy(p.source, cases[i].address, 4);
 		p.protocol = cases[i].protocol;
 		p.source_port = cases[i].port;
 		receive_n6_packet(&p);
-		expect_counted(what, cases[i].passes ? GATE_COUNT_DOWNLINK_PACKETS
-						     : GATE_COUNT_DOWNLINK_NOT_ALLOWED);
-		expect_left(what, cases[i].passes, 0);
+		expect_counted(what, passes ? GATE_COUNT_DOWNLINK_PACKETS
+					    : GATE_COUNT_DOWNLINK_NOT_ALLOWED);
+		expect_left(what, passes, 0);
 	}
 }
 
@@ -238,7 +255,7 @@ Test(gate, ipv6_rules_hold_to_the_bit)
 	expect_counted("DNS", GATE_COUNT_UPLINK_PACKETS);
 	p.destination[15]++;
 	receive_packet(&p, 0);
-	expect_counted("DNS to another server", GATE_COUNT_NOT_ALLOWED);
+	expect_counted("DNS to another server", GATE_COUNT_FOREIGN_DNS);
 	expect_left("DNS to another server", 0, 0);
 }
 
@@ -417,10 +434,10 @@ Test(gate, events_that_control_has_no_room_for_are_counted)
 
 /* ---------------------------------------------------------------- sessions */
 
-static void expect_unknown(const struct octets *message, int an, const char *what)
+static void expect_refused(const struct octets *message, enum gate_counter why, const char *what)
 {
-	receive(message, an);
-	expect_counted(what, GATE_COUNT_UNKNOWN_TEID, GATE_COUNT_ERROR_INDICATIONS_SENT);
+	receive(message, 0);
+	expect_counted(what, why, GATE_COUNT_ERROR_INDICATIONS_SENT);
 	expect_left(what, 1, 0);
 	struct gtpu_header h = sent_message(0);
 
@@ -436,11 +453,11 @@ Test(gate, an_unknown_teid_gets_an_error_indication)
 	uint32_t teid = world_teid(0);
 
 	m = world_g_pdu(&inner, UINT32_MAX);
-	expect_unknown(&m, 0, "beyond the table");
+	expect_refused(&m, GATE_COUNT_UNKNOWN_TEID, "beyond the table");
 	m = world_g_pdu(&inner, teid + (1 << 24));
-	expect_unknown(&m, 0, "another generation");
+	expect_refused(&m, GATE_COUNT_UNKNOWN_TEID, "another generation");
 	m = world_g_pdu(&inner, teid + 1);
-	expect_unknown(&m, 0, "a free slot");
+	expect_refused(&m, GATE_COUNT_UNKNOWN_TEID, "a free slot");
 }
 
 /* TS 29.281 7.3.1: only about another. */
@@ -513,17 +530,19 @@ Test(gate, nothing_passes_before_and_after_a_session)
 	struct octets answer = world_packet(&down), fresh;
 
 	world_close(0);
-	expect_unknown(&m, 0, "after its end");
+	expect_refused(&m, GATE_COUNT_ENDED_TEID, "after its end");
 	receive_n6(&answer);
 	expect_counted("after its end", GATE_COUNT_NO_SESSION);
 	fresh = world_g_pdu(&inner, world_teid(0));
-	expect_unknown(&fresh, 0, "before the next");
+	expect_refused(&fresh, GATE_COUNT_UNKNOWN_TEID, "before the next");
 	world_open(0);
-	expect_unknown(&m, 0, "the TEID before");
+	expect_refused(&m, GATE_COUNT_ENDED_TEID, "the TEID before");
 	receive(&fresh, 0);
 	expect_counted("the next", GATE_COUNT_UPLINK_PACKETS);
 	receive_n6(&answer);
 	expect_counted("the next", GATE_COUNT_DOWNLINK_PACKETS);
+	world_close(0);
+	expect_refused(&m, GATE_COUNT_UNKNOWN_TEID, "the TEID before that");
 }
 
 Test(gate, an_address_without_a_session_gets_nothing)
@@ -754,12 +773,17 @@ Test(gate, a_tunnel_in_the_tunnel_is_dropped)
 
 	memcpy(inner.p + 28, nested.p, nested.n);
 	receive_inner(&inner, 0);
-	expect_counted("to us", GATE_COUNT_NOT_ALLOWED);
+	expect_counted("to us", GATE_COUNT_NESTED_TUNNEL);
 	memcpy(inner.p + 16, smdp_ipv4, 4);
 	world_fix_ipv4(inner.p);
 	receive_inner(&inner, 0);
-	expect_counted("to the SM-DP+", GATE_COUNT_NOT_ALLOWED);
+	expect_counted("to the SM-DP+", GATE_COUNT_NESTED_TUNNEL);
 	expect_left("to the SM-DP+", 0, 0);
+	p = world_request(0, true);
+	p.protocol = UDP;
+	p.destination_port = GTPU_PORT;
+	receive_packet(&p, 0);
+	expect_counted("over IPv6", GATE_COUNT_NESTED_TUNNEL);
 }
 
 /* ---------------------------------------------------------------- downlink */

@@ -3,12 +3,15 @@
  * What both directions have in common behind the checks of their own: filter, rate, TTL, MTU, next
  * hop, and out.
  */
+#include <rte_byteorder.h>
+
 #include "gate/internal.h"
 
 enum {
 	TUNNEL_HEADROOM = NET_HEADROOM + GTPU_CONTAINER_HEADER_SIZE,
 	ETHER_HEADROOM = 18, /* with a VLAN tag */
 	QFI = 1,	     /* of the one flow of a session */
+	DNS_PORT = 53,
 };
 
 unsigned int gate_mtu(const struct net_if *nif, uint8_t an_family)
@@ -207,6 +210,18 @@ static bool forward(struct gate *g, struct gate_packet *p)
 	return true;
 }
 
+/* Of uplink packets, what they were after is told apart: it is not all harmless. */
+static enum gate_counter why_not_allowed(const struct gate_packet *p)
+{
+	uint16_t port = rte_be_to_cpu_16(p->inner.v6 ? p->key.v6.port : p->key.v4.port);
+
+	if (!gate_packet_is_uplink(p))
+		return GATE_COUNT_DOWNLINK_NOT_ALLOWED;
+	if (port == GTPU_PORT && p->inner.protocol == IPPROTO_UDP)
+		return GATE_COUNT_NESTED_TUNNEL;
+	return port == DNS_PORT ? GATE_COUNT_FOREIGN_DNS : GATE_COUNT_NOT_ALLOWED;
+}
+
 void gate_forward(struct gate *g, struct gate_packet *packets, unsigned int n)
 {
 	uint64_t allowed = gate_filter_classify(g->filter, packets, n);
@@ -215,9 +230,6 @@ void gate_forward(struct gate *g, struct gate_packet *packets, unsigned int n)
 		if (allowed & UINT64_C(1) << i)
 			forward(g, &packets[i]);
 		else
-			gate_refuse(g, &packets[i],
-				    gate_packet_is_uplink(&packets[i])
-					    ? GATE_COUNT_NOT_ALLOWED
-					    : GATE_COUNT_DOWNLINK_NOT_ALLOWED);
+			gate_refuse(g, &packets[i], why_not_allowed(&packets[i]));
 	}
 }

@@ -36,6 +36,7 @@
 	X(ERROR_INDICATIONS_SENT, "gtpu-error-indications-sent", "ERROR INDICATIONs sent")       \
 	/* uplink */                                                                             \
 	X(UNKNOWN_TEID, "unknown-teid", "no session has this TEID")                              \
+	X(ENDED_TEID, "ended-teid", "the TEID that its slot had before: the session has ended")  \
 	X(WRONG_AN, "wrong-an", "the TEID belongs to a session of another access node")          \
 	X(INNER_TRUNCATED, "inner-truncated", "inner packets shorter than their headers say")    \
 	X(INNER_BAD, "inner-bad", "inner packets with wrong version, header length or checksum") \
@@ -43,7 +44,9 @@
 	X(UPLINK_FRAGMENT, "uplink-fragment", "inner fragments, whose ports cannot be checked")  \
 	X(EXTENSION_HEADER, "extension-header", "IPv6 extension headers and IPv4 source routes") \
 	X(UPLINK_PROTOCOL, "uplink-protocol", "a protocol other than TCP, UDP or due ICMP")      \
-	X(NOT_ALLOWED, "not-allowed", "destinations that are neither SM-DP+ nor DNS server")     \
+	X(NESTED_TUNNEL, "nested-tunnel", "GTP-U to somebody who is not allowed")                \
+	X(FOREIGN_DNS, "foreign-dns", "DNS to somebody who is not allowed")                      \
+	X(NOT_ALLOWED, "not-allowed", "other destinations that are not allowed")                 \
 	X(UPLINK_RATE, "uplink-rate", "packets beyond the session's rate")                       \
 	X(TTL, "ttl-exceeded", "packets whose TTL or hop limit was used up")                     \
 	/* downlink */                                                                           \

@@ -68,9 +68,19 @@ struct gate_table {
 	uint64_t hash_key;
 };
 
+enum { GATE_GENERATION_SHIFT = 24, GATE_GENERATIONS = 256 };
+
 static inline uint32_t gate_row_of_teid(uint32_t teid)
 {
 	return teid & 0xffffff;
+}
+
+/* Generation 0 is left out: with row 0 it would be TEID 0. */
+static inline uint32_t gate_teid_after(uint32_t teid)
+{
+	uint32_t generation = (teid >> GATE_GENERATION_SHIFT) % (GATE_GENERATIONS - 1) + 1;
+
+	return gate_row_of_teid(teid) | generation << GATE_GENERATION_SHIFT;
 }
 
 /* A gate that counts in meters says so: with one alone no addition need be atomic. */

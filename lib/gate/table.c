@@ -5,11 +5,7 @@
 
 #include "gate/internal.h"
 
-enum {
-	GENERATION_SHIFT = 24,
-	GENERATIONS = 256,
-	FIND_STEPS = 16, /* of a chain */
-};
+enum { FIND_STEPS = 16 /* of a chain */ };
 
 /* ---------------------------------------------------------------- making */
 
@@ -52,11 +48,10 @@ struct gate_table *gate_table_create(const struct gate_table_config *config)
 		gate_table_destroy(t);
 		return NULL;
 	}
-	/* Any generation: tunnels of a run before are not to lead to sessions of this one. But for
-	 * 0: with row 0 it would be TEID 0. */
+	/* Any generation but 0: tunnels of a run before are not to lead to sessions of this one. */
 	for (uint32_t i = 0; i < t->n_rows; i++)
-		t->rows[i].teid = i | (uint32_t)(1 + rte_rand_max(GENERATIONS - 1))
-					      << GENERATION_SHIFT;
+		t->rows[i].teid = i | (uint32_t)(1 + rte_rand_max(GATE_GENERATIONS - 1))
+					      << GATE_GENERATION_SHIFT;
 	return t;
 }
 
@@ -278,7 +273,6 @@ void gate_table_close(struct gate_table *t, unsigned int shard, uint32_t slot)
 	static const struct gate_session nothing;
 	uint32_t i = row_of(t, shard, slot);
 	struct gate_row *row = &t->rows[i];
-	uint32_t generation = (row->teid >> GENERATION_SHIFT) % (GENERATIONS - 1) + 1;
 
 	if (!row->open)
 		return;
@@ -288,7 +282,7 @@ void gate_table_close(struct gate_table *t, unsigned int shard, uint32_t slot)
 	sequence_write_begin(&row->sequence);
 	row->open = false;
 	row->session = nothing;
-	row->teid = i | generation << GENERATION_SHIFT;
+	row->teid = gate_teid_after(row->teid);
 	sequence_write_end(&row->sequence);
 	give_up_addresses(t, i, &had, &nothing);
 	count_sessions(t, shard, UINT32_MAX);

@@ -27,18 +27,25 @@ static bool is_ues_source(const struct gate_packet *p)
 	       gate_is_router_solicitation(p);
 }
 
+/* Whether it is the one before the row's own. Generation 0 is nobody's. */
+static bool has_ended(uint32_t teid, uint32_t own)
+{
+	return teid >> GATE_GENERATION_SHIFT != 0 && gate_teid_after(teid) == own;
+}
+
 static bool find_session(struct gate *g, struct gate_packet *p)
 {
 	struct gate_row *row = p->row;
-	uint32_t teid = p->teid;
-	enum gate_row_state state =
-		row ? gate_row_read(row, &p->teid, &p->session) : GATE_ROW_CLOSED;
+	uint32_t own = 0;
+	enum gate_row_state state = row ? gate_row_read(row, &own, &p->session) : GATE_ROW_CLOSED;
 
 	p->row = NULL; /* what follows is not the session's to answer for */
-	if (state != GATE_ROW_OPEN || p->teid != teid) {
+	if (state != GATE_ROW_OPEN || p->teid != own) {
 		if (state != GATE_ROW_BUSY)
-			gate_send_error_indication(g, p->datagram, teid);
-		return gate_refuse(g, p, GATE_COUNT_UNKNOWN_TEID);
+			gate_send_error_indication(g, p->datagram, p->teid);
+		return gate_refuse(g, p,
+				   has_ended(p->teid, own) ? GATE_COUNT_ENDED_TEID
+							   : GATE_COUNT_UNKNOWN_TEID);
 	}
 	if (p->session.an != p->datagram->source)
 		return gate_refuse(g, p, GATE_COUNT_WRONG_AN);
