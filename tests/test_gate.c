@@ -1087,6 +1087,28 @@ Test(gate, ipv6_that_is_too_big_is_told_to_the_sender)
 	expect_error(sent_message(0).payload.p, 2, 0, 1280, &o);
 }
 
+/* RFC 4443 wants it of IPv6, RFC 1122 forbids it of IPv4. */
+Test(gate, a_later_fragment_that_is_too_big_is_reported_in_ipv6_alone)
+{
+	struct packet p = world_answer(0, true);
+	struct octets o;
+
+	p.payload = 1500 - 60;
+	o = world_packet(&p);
+	o.p[6] = 44;
+	memcpy(o.p + 40, "\x06\0\0\x08\0\0\0\x09", 8);
+	receive_n6(&o);
+	expect_counted("IPv6", GATE_COUNT_TOO_BIG, GATE_COUNT_ICMP_SENT);
+	expect_left("IPv6", 0, 1);
+	expect_error(w.got[N6][0].p + ETHER, 2, 0, TUNNEL_MTU, &o);
+	p = world_answer(0, false);
+	p.payload = 1500 - 40;
+	p.flags = 0x4001;
+	receive_n6_packet(&p);
+	expect_counted("IPv4", GATE_COUNT_TOO_BIG);
+	expect_left("IPv4", 0, 0);
+}
+
 /* Whatever the pieces, they make the packet again. */
 static void expect_pieces(const struct octets *whole, const uint8_t *const *pieces, unsigned int n,
 			  unsigned int mtu)

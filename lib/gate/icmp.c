@@ -86,10 +86,11 @@ static void send_icmp(struct gate *g, const struct gate_way *way, struct rte_mbu
 
 /* ---------------------------------------------------------------- errors */
 
-/* RFC 1122 3.2.2: none about an ICMP error, nor about a later fragment. */
+/* None about an ICMP error; nor, of IPv4 alone, about a later fragment (RFC 1122 3.2.2, RFC 4443
+ * 2.4 (e)). */
 static bool may_be_reported(const struct gate_packet *p)
 {
-	return gate_inner_is_tcp_or_udp(&p->inner) && !p->inner.later;
+	return gate_inner_is_tcp_or_udp(&p->inner) && (p->inner.v6 || !p->inner.later);
 }
 
 /* Each session by itself (RFC 1812 4.3.2.8, RFC 4443 2.4 (f)): what one UE does costs no other an
