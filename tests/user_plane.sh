@@ -68,15 +68,16 @@ sessions() {
 # Of thousands of packets that break a rule each, and of allowed ones between them, only the latter come out: TCP to the
 # SM-DP+, DNS to the DNS server, from a UE's address, with their mark. All else is counted by its reason.
 only_allowed_packets_come_out() {
-	sessions 20 4 --adversarial 10000 --seed 7
+	sessions 20 4 --session ipv4v6 --adversarial 12000 --seed 7
 	python3 - "$WORK/n6.pcap" "$REPORT" "$SUMMARY" <<-'END' || fail "something else came out, or was not counted"
 		import ipaddress, json, struct, sys
 		data, report, summary = open(sys.argv[1], "rb").read(), json.loads(sys.argv[2]), json.loads(sys.argv[3])
 		sent, gate = report["sessions"]["packets_by_kind"], summary["gate"]
 		order = "<" if data[:4] == b"\xd4\xc3\xb2\xa1" else ">"
-		at, seen, wrong = 24, 0, []
-		pool = ipaddress.ip_network("10.45.0.0/16")
+		at, seen, seen_ipv6, wrong = 24, 0, 0, []
+		pool, pool_ipv6 = ipaddress.ip_network("10.45.0.0/16"), ipaddress.ip_network("2001:db8:45::/48")
 		servers = {"203.0.113.80": (6, 443), "203.0.113.53": (17, 53)}
+		resolver_ipv6 = ipaddress.ip_address("2001:db8:113::53")
 		while at + 16 <= len(data):
 		    n = struct.unpack(order + "I", data[at + 8:at + 12])[0]
 		    frame, at = data[at + 16:at + 16 + n], at + 16 + n
@@ -85,6 +86,14 @@ only_allowed_packets_come_out() {
 		    ip = frame[14:]
 		    if frame[12:14] == b"\x86\xdd" and ip[6] == 58 and ip[40] in (133, 134, 135, 136, 143):
 		        continue  # neighbour discovery
+		    if frame[12:14] == b"\x86\xdd":
+		        length = struct.unpack(">H", ip[4:6])[0]
+		        if ip[6] != 17 or ip[42:44] != b"\0\x35" or set(ip[48:40 + length]) != {ord("A")} or \
+		                ipaddress.ip_address(ip[8:24]) not in pool_ipv6 or ipaddress.ip_address(ip[24:40]) != resolver_ipv6:
+		            wrong.append(frame.hex())
+		        else:
+		            seen, seen_ipv6 = seen + 1, seen_ipv6 + 1
+		        continue
 		    source, destination = ipaddress.ip_address(ip[12:16]), str(ipaddress.ip_address(ip[16:20]))
 		    if source not in pool and ip[9] == 1:
 		        continue  # ICMP of the gate itself
@@ -98,17 +107,19 @@ only_allowed_packets_come_out() {
 		    else:
 		        seen += 1
 		dropped = sum(n for c, n in gate.items() if c in (
-		    "gtpu-truncated gtpu-version gtpu-extension gtpu-unknown unknown-teid wrong-an inner-truncated inner-bad "
-		    "spoofed-source uplink-fragment extension-header uplink-protocol not-allowed uplink-rate ttl-exceeded").split())
+		    "gtpu-truncated gtpu-version gtpu-extension gtpu-unknown unknown-teid ended-teid wrong-an inner-truncated "
+		    "inner-bad spoofed-source uplink-fragment extension-header uplink-protocol nested-tunnel foreign-dns not-allowed "
+		    "uplink-rate ttl-exceeded").split())
 		print("%d packets, %d of them allowed: %d came out, %d were dropped" % (sum(sent.values()), sent["allowed"], seen, dropped))
 		assert not wrong, wrong[:3]
-		assert sum(sent.values()) == 10000 and len(sent) == 15 and min(sent.values()) > 600, sent
+		assert sum(sent.values()) == 12000 and len(sent) == 19 and min(sent.values()) > 600, sent
 		assert 0.5 * sent["allowed"] < seen <= sent["allowed"], (seen, gate)
 		# what the link between the namespaces lost nobody can count
-		assert 0.5 * (10000 - sent["allowed"]) < dropped <= 10000 - sent["allowed"], gate
+		assert 0.5 * (12000 - sent["allowed"]) < dropped <= 12000 - sent["allowed"], gate
+		assert seen_ipv6 > 100 and seen - seen_ipv6 > 100, (seen, seen_ipv6)
 		assert seen <= gate["uplink-packets"] + 1
-		for c in ("gtpu-truncated gtpu-unknown unknown-teid wrong-an inner-truncated spoofed-source uplink-fragment "
-		          "uplink-protocol not-allowed").split():
+		for c in ("gtpu-truncated gtpu-unknown unknown-teid ended-teid wrong-an inner-truncated spoofed-source "
+		          "uplink-fragment extension-header uplink-protocol nested-tunnel foreign-dns not-allowed").split():
 		    assert gate.get(c, 0) > 100, (c, gate)
 	END
 }

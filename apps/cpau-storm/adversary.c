@@ -26,6 +26,7 @@ const char *const storm_packet_names[PACKET_KINDS] = {
 	[PACKET_ALLOWED] = "allowed",
 	[PACKET_SPOOFED] = "spoofed-source",
 	[PACKET_TEID] = "unknown-teid",
+	[PACKET_ENDED] = "ended-teid",
 	[PACKET_OTHER_AN] = "teid-of-another-an",
 	[PACKET_GTPU_TYPE] = "unknown-message",
 	[PACKET_GTPU_CUT] = "gtpu-truncated",
@@ -33,6 +34,9 @@ const char *const storm_packet_names[PACKET_KINDS] = {
 	[PACKET_IP_CUT] = "ip-truncated",
 	[PACKET_FRAGMENT] = "fragment",
 	[PACKET_EXTENSION] = "ipv6-extension",
+	[PACKET_IPV6_SPOOFED] = "ipv6-spoofed-source",
+	[PACKET_IPV6_FRAGMENT] = "ipv6-fragment",
+	[PACKET_IPV6_BESIDE] = "ipv6-beside-the-address",
 	[PACKET_BESIDE] = "beside-the-address",
 	[PACKET_DNS_ELSEWHERE] = "dns-elsewhere",
 	[PACKET_PORT] = "another-port",
@@ -100,28 +104,52 @@ static size_t put_ipv4(struct storm *s, uint8_t *out, const struct recipe *r)
 	return n;
 }
 
-/* An IPv6 packet of the UE's interface identifier with one of the extension headers in front of
- * TCP: whatever its prefix, nobody is to look for ports behind them. */
-static size_t put_ipv6(struct storm *s, const struct attach *a, uint8_t *out)
+/* In front of the UDP header: whatever it is, nobody is to look for ports behind it. */
+static size_t put_extension(struct storm *s, uint8_t *packet, size_t n, bool fragment)
 {
-	static const uint8_t extensions[] = {IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_FRAGMENT,
-					     IPPROTO_DSTOPTS};
-	struct rte_ipv6_hdr ip = {.vtc_flow = htonl(6u << 28),
-				  .payload_len = htons(8 + sizeof(struct rte_tcp_hdr)),
-				  .proto = extensions[draw(s, sizeof(extensions))],
-				  .hop_limits = TTL};
-	const struct recipe tcp = {.protocol = IPPROTO_TCP, .port = HTTPS};
-	size_t n = sizeof(ip);
+	static const uint8_t types[] = {IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_DSTOPTS};
+	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)packet;
+	uint8_t *extension = packet + sizeof(*ip);
 
-	memcpy(ip.src_addr, "\x20\x01\x0d\xb8", 4);
-	store_be64(ip.src_addr + 8, a->device.interface_id);
-	memcpy(ip.dst_addr, "\x20\x01\x0d\xb8\x00\x01", 6);
-	ip.dst_addr[15] = 1;
-	memcpy(out, &ip, sizeof(ip));
-	memset(out + n, 0, 8);
-	out[n] = IPPROTO_TCP;
-	n += 8;
-	return n + put_ports(out + n, &tcp, 1024);
+	memmove(extension + 8, extension, n - sizeof(*ip));
+	memset(extension, 0, 8);
+	extension[0] = ip->proto;
+	ip->proto = fragment ? IPPROTO_FRAGMENT : types[draw(s, sizeof(types))];
+	if (fragment) /* whole, the first, or a later one */
+		store_be16(extension + 2, (uint16_t[]){0, 1, 8 << 3}[draw(s, 3)]);
+	ip->payload_len = htons((uint16_t)(n + 8 - sizeof(*ip)));
+	return n + 8;
+}
+
+/* DNS over IPv6, from any address of the UE's /64: allowed but for what the kind says. A session
+ * without IPv6 has none that is its own. */
+static size_t put_ipv6(struct storm *s, const struct attach *a, enum storm_packet kind,
+		       uint8_t *out)
+{
+	const struct recipe udp = {.protocol = IPPROTO_UDP, .port = DNS};
+	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)out;
+	uint64_t prefix = a->ipv6_prefix ? a->ipv6_prefix : UINT64_C(0x20010db800000000);
+	size_t n = sizeof(*ip);
+
+	if (kind == PACKET_IPV6_SPOOFED)
+		prefix ^= UINT64_C(1) << draw(s, 64);
+	*ip = (struct rte_ipv6_hdr){
+		.vtc_flow = htonl(6u << 28), .proto = IPPROTO_UDP, .hop_limits = TTL};
+	store_be64(ip->src_addr, prefix);
+	fill(s, ip->src_addr + 8, 8);
+	memcpy(ip->dst_addr, a->device.dns_ipv6, 16);
+	if (kind == PACKET_IPV6_BESIDE)
+		ip->dst_addr[draw(s, 16)] ^= (uint8_t)(1 << draw(s, 8));
+	n += put_ports(out + n, &udp, (uint16_t)(1024 + draw(s, 60000)));
+	memset(out + n, kind == PACKET_ALLOWED ? 'A' : 'X', PAYLOAD);
+	n += PAYLOAD;
+	ip->payload_len = htons((uint16_t)(n - sizeof(*ip)));
+	uint16_t sum = rte_ipv6_udptcp_cksum(ip, out + sizeof(*ip));
+
+	memcpy(out + sizeof(*ip) + 6, &sum, sizeof(sum));
+	if (kind == PACKET_EXTENSION || kind == PACKET_IPV6_FRAGMENT)
+		n = put_extension(s, out, n, kind == PACKET_IPV6_FRAGMENT);
+	return n;
 }
 
 /* As user_send does, with what is wrong in it. */
@@ -188,8 +216,14 @@ static size_t make_packet(struct storm *s, const struct attach *a, enum storm_pa
 	size_t n;
 
 	switch (kind) {
+	case PACKET_ALLOWED:
+		return a->ipv6_prefix && draw(s, 2) ? put_ipv6(s, a, kind, packet)
+						    : put_ipv4(s, packet, &r);
 	case PACKET_EXTENSION:
-		return put_ipv6(s, a, packet);
+	case PACKET_IPV6_SPOOFED:
+	case PACKET_IPV6_FRAGMENT:
+	case PACKET_IPV6_BESIDE:
+		return put_ipv6(s, a, kind, packet);
 	case PACKET_RANDOM:
 		n = 1 + draw(s, PACKET_MAX - 1);
 		fill(s, packet, n);
@@ -216,6 +250,14 @@ static size_t make_packet(struct storm *s, const struct attach *a, enum storm_pa
 	}
 }
 
+/* The generation before, of 1 to 255 in the uppermost octet. */
+static uint32_t teid_before(uint32_t teid)
+{
+	uint32_t generation = teid >> 24;
+
+	return (teid & 0xffffff) | (generation > 1 ? generation - 1 : 255) << 24;
+}
+
 /* A session of another access node; NULL: there is none. */
 static const struct attach *of_another_an(struct storm *s, const struct attach *a)
 {
@@ -240,6 +282,8 @@ static void send_one(struct storm *s, const struct attach *a, enum storm_packet 
 	n = make_packet(s, a, kind, packet);
 	if (kind == PACKET_TEID)
 		teid ^= 1u << draw(s, 32);
+	else if (kind == PACKET_ENDED)
+		teid = teid_before(teid);
 	else if (kind == PACKET_OTHER_AN)
 		teid = other->uplink_teid;
 	else if (kind == PACKET_GTPU_TYPE)
@@ -266,6 +310,8 @@ static const struct attach *draw_session(struct storm *s)
 
 bool adversary_turn(struct storm *s)
 {
+	if (!user_take_prefixes(s))
+		return true;
 	for (unsigned int i = 0; i < TURN; i++) {
 		const struct attach *a = draw_session(s);
 

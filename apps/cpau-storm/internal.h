@@ -43,6 +43,7 @@ struct attach {
 	/* The gate's end of its session's tunnel; family 0: there is none. */
 	uint32_t uplink_teid;
 	struct net_addr gate;
+	uint64_t ipv6_prefix; /* by a ROUTER ADVERTISEMENT; 0: none yet */
 };
 
 /* What an AN knows of the authenticator. */
@@ -65,6 +66,7 @@ struct storm_user {
 	struct net_addr gate; /* that was named last */
 	uint8_t ipv6[16];     /* of the one UE, once it has its prefix */
 	bool has_ipv6, announced;
+	bool has_prefixes; /* of all sessions */
 	unsigned int solicitations;
 	uint64_t next_solicitation, adversarial_sent;
 };

@@ -139,6 +139,7 @@ enum storm_packet {
 	PACKET_ALLOWED,
 	PACKET_SPOOFED,	      /* inner source is not the UE's */
 	PACKET_TEID,	      /* of no session */
+	PACKET_ENDED,	      /* TEID that the session's slot had before */
 	PACKET_OTHER_AN,      /* TEID of a session of another access node */
 	PACKET_GTPU_TYPE,     /* a message that GTP-U does not have */
 	PACKET_GTPU_CUT,      /* headers of GTP-U that do not end */
@@ -146,6 +147,9 @@ enum storm_packet {
 	PACKET_IP_CUT,	      /* inner headers that do not end, or lie about it */
 	PACKET_FRAGMENT,      /* an inner fragment, whose ports are elsewhere */
 	PACKET_EXTENSION,     /* IPv6 extension headers */
+	PACKET_IPV6_SPOOFED,  /* inner source is of another /64 */
+	PACKET_IPV6_FRAGMENT, /* a fragment header, of a whole packet too */
+	PACKET_IPV6_BESIDE,   /* an address beside the DNS server's */
 	PACKET_BESIDE,	      /* an address beside what is allowed */
 	PACKET_DNS_ELSEWHERE, /* DNS to another server */
 	PACKET_PORT,	      /* another port of an allowed address */

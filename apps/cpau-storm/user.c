@@ -48,6 +48,7 @@ void user_take_tunnel(struct storm *s, struct attach *a, struct span tunnel)
 	a->uplink_teid = load_be32(tunnel.p);
 	a->gate = (struct net_addr){.family = tunnel.n == 8 ? 4 : 6};
 	memcpy(a->gate.a, tunnel.p + 4, tunnel.n - 4);
+	a->ipv6_prefix = 0;
 	s->user.gate = a->gate;
 }
 
@@ -149,18 +150,49 @@ static bool read_prefix(const uint8_t *packet, size_t n, uint8_t prefix[8])
 	return false;
 }
 
-static void on_advertisement(struct storm *s, const struct attach *a, const uint8_t *packet,
-			     size_t n)
+static void on_advertisement(struct storm *s, struct attach *a, const uint8_t *packet, size_t n)
 {
-	if (s->user.has_ipv6 || !read_prefix(packet, n, s->user.ipv6))
+	uint8_t prefix[8];
+
+	if (a->ipv6_prefix != 0 || !read_prefix(packet, n, prefix))
 		return;
+	a->ipv6_prefix = load_be64(prefix);
+	if (s->user.has_ipv6)
+		return;
+	memcpy(s->user.ipv6, prefix, sizeof(prefix));
 	store_be64(s->user.ipv6 + 8, a->device.interface_id);
 	s->user.has_ipv6 = true;
 }
 
+bool user_take_prefixes(struct storm *s)
+{
+	struct storm_user *u = &s->user;
+	bool due = s->now >= u->next_solicitation;
+	uint32_t missing = 0;
+
+	for (uint32_t i = 0; !u->has_prefixes && i < s->n_touched; i++) {
+		const struct attach *a = &s->slots[i];
+
+		if (!a->used || !a->held || a->device.interface_id == 0 || a->ipv6_prefix != 0)
+			continue;
+		missing++;
+		if (due && u->solicitations < SOLICITATIONS)
+			solicit(s, a);
+	}
+	if (missing > 0 && due) {
+		u->next_solicitation = s->now + SECOND;
+		if (u->solicitations++ < SOLICITATIONS)
+			return false;
+		fprintf(stderr, "cpau-storm: no ROUTER ADVERTISEMENT for %u sessions\n", missing);
+		missing = 0;
+	}
+	u->has_prefixes = missing == 0;
+	return u->has_prefixes;
+}
+
 /* ---------------------------------------------------------------- what comes */
 
-static void on_packet(struct storm *s, const struct attach *a, struct span packet)
+static void on_packet(struct storm *s, struct attach *a, struct span packet)
 {
 	s->result->downlink_packets++;
 	on_advertisement(s, a, packet.p, packet.n);
@@ -198,7 +230,7 @@ void user_on_message(struct storm *s, unsigned int an, const uint8_t *data, size
 	} else if (h.type == GTPU_ERROR_INDICATION) {
 		s->result->error_indications++;
 	} else if (h.type == GTPU_G_PDU) {
-		const struct attach *a = find(s, an, h.teid);
+		struct attach *a = find(s, an, h.teid);
 
 		if (a)
 			on_packet(s, a, h.payload);

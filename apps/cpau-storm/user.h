@@ -21,6 +21,9 @@ void user_on_message(struct storm *s, unsigned int an, const uint8_t *data, size
 /* The UE's packet, as a G-PDU. */
 void user_send(struct storm *s, const struct attach *a, const uint8_t *packet, size_t n);
 
+/* Solicits the prefixes of all sessions that are held. True: they are known, or nobody tells. */
+bool user_take_prefixes(struct storm *s);
+
 /* Between the last attach and the end: until *stop, no session is left, or the time is over. False:
  * *why is a sentence. */
 bool user_run(struct storm *s, volatile int *stop, const char **why);
