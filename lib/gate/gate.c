@@ -47,11 +47,6 @@ uint64_t gate_net_counter(const struct gate *g, enum net_counter counter)
 	return sum;
 }
 
-const struct net_tx *gate_tx(const struct gate *g, unsigned int nif)
-{
-	return &g->tx[nif];
-}
-
 uint64_t gate_polls(const struct gate *g)
 {
 	return atomic_load_explicit(&g->polls, memory_order_acquire);
@@ -202,6 +197,18 @@ static unsigned int poll_handed_over(struct gate *g)
 	return n;
 }
 
+static void flush(struct gate *g)
+{
+	uint64_t dropped = 0;
+
+	for (unsigned int i = 0; i < g->shared->n_nifs; i++) {
+		if (g->tx[i].n > 0)
+			net_tx_flush(&g->tx[i]);
+		dropped += g->tx[i].dropped;
+	}
+	gate_count(g, GATE_COUNT_TX_DROPPED, dropped - g->counters[GATE_COUNT_TX_DROPPED]);
+}
+
 unsigned int gate_poll(struct gate *g)
 {
 	unsigned int handled = 0;
@@ -215,9 +222,7 @@ unsigned int gate_poll(struct gate *g)
 		handled += poll_queue(g, &g->queues[i]);
 	if (g->config.handed_over)
 		handled += poll_handed_over(g);
-	for (unsigned int i = 0; i < g->shared->n_nifs; i++)
-		if (g->tx[i].n > 0)
-			net_tx_flush(&g->tx[i]);
+	flush(g);
 	atomic_store_explicit(&g->polls, atomic_load_explicit(&g->polls, memory_order_relaxed) + 1,
 			      memory_order_release);
 	return handled;

@@ -42,7 +42,7 @@
 	X(INNER_BAD, "inner-bad", "inner packets with wrong version, header length or checksum") \
 	X(SPOOFED_SOURCE, "spoofed-source", "inner source addresses that are not the UE's")      \
 	X(UPLINK_FRAGMENT, "uplink-fragment", "inner fragments, whose ports cannot be checked")  \
-	X(EXTENSION_HEADER, "extension-header", "IPv6 extension headers and IPv4 source routes") \
+	X(EXTENSION_HEADER, "extension-header", "IPv6 extension headers and IPv4 options")       \
 	X(UPLINK_PROTOCOL, "uplink-protocol", "a protocol other than TCP, UDP or due ICMP")      \
 	X(NESTED_TUNNEL, "nested-tunnel", "GTP-U to somebody who is not allowed")                \
 	X(FOREIGN_DNS, "foreign-dns", "DNS to somebody who is not allowed")                      \
@@ -63,6 +63,7 @@
 	X(ROUTER_SOLICITATIONS, "router-solicitations", "router solicitations of UEs")           \
 	X(NO_NEIGHBOUR, "no-neighbour", "packets whose next hop's MAC address is not known yet") \
 	X(NO_MBUF, "no-mbuf", "packets given up because no mbuf was free")                       \
+	X(TX_DROPPED, "tx-dropped", "frames that a port did not take in time")                   \
 	X(HANDED_OVER, "handed-over", "packets that came through a port read by workers")        \
 	X(EVENT_RING_FULL, "event-ring-full", "ERROR INDICATIONs that control had no room for")
 
@@ -194,8 +195,6 @@ unsigned int gate_poll(struct gate *g);
 const uint64_t *
 gate_counters(const struct gate *g); /* [GATE_COUNTER_N], written by the gate alone */
 uint64_t gate_net_counter(const struct gate *g, enum net_counter counter);
-/* What it sent by this port, and what the port did not take. */
-const struct net_tx *gate_tx(const struct gate *g, unsigned int nif);
 uint64_t gate_polls(
 	const struct gate *g); /* finished: a filter replaced before the last two is not in use */
 
