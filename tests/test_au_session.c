@@ -294,6 +294,61 @@ Test(au_session, an_error_indication_for_another_ans_tunnel_ends_nothing)
 	cr_expect_eq(au_sessions(f.au), 1);
 }
 
+/* ---------------------------------------------------------------- pools */
+
+Test(au_pools, a_shard_has_room_for_twice_its_ues_where_the_pool_has_it)
+{
+	struct config config = {
+		.n_lcores = 1,
+		.lcores = {{.n_stages = 1, .stages = {CONFIG_STAGE_CONTROL}}},
+		.ue = {.max = 4},
+		.session = {.pool = "10.0.0.0/24", .pool_ipv6 = "2001:db8:45::/56"},
+	};
+	struct au_pools pools = au_pools_of(&config);
+
+	cr_expect_eq(pools.first_ipv4, 0x0a000001);
+	cr_expect_geq(pools.ipv4_share, 8);
+	cr_expect_geq(pools.prefix_share, 8);
+	config.session.pool_ipv6 = "2001::/16";
+	cr_expect_geq(au_pools_of(&config).prefix_share, 8);
+	/* Less where it has not, and never more than it has. */
+	config.session.pool = "10.0.0.0/29";
+	config.session.pool_ipv6 = "2001:db8:45::/62";
+	config.lcores[0] = (struct config_lcore){
+		.n_stages = 2, .stages = {CONFIG_STAGE_CONTROL, CONFIG_STAGE_CONTROL}};
+	pools = au_pools_of(&config);
+	cr_expect_eq(pools.ipv4_share, 3);
+	cr_expect_eq(pools.prefix_share, 2);
+}
+
+static void set_up_small(void)
+{
+	f.gate = true;
+	fixture_prepare();
+	f.config.ue.max = f.config.ue.max_half_open = 4;
+	fixture_start();
+}
+
+/* What is on its way to the UE that had it must not meet another. */
+Test(au_session_small, an_address_rests_while_others_are_free, .init = set_up_small,
+     .fini = fixture_teardown)
+{
+	uint32_t ipv4[4];
+
+	for (unsigned int i = 0; i < 3; i++)
+		attached_with(DEVICE_SESSION_IPV4V6);
+	/* One more at a time: the table is full each time. */
+	for (unsigned int i = 0; i < RTE_DIM(ipv4); i++) {
+		struct test_ue *ue = attached_with(DEVICE_SESSION_IPV4V6);
+
+		ipv4[i] = ue->device.ipv4;
+		for (unsigned int j = 0; j < i; j++)
+			cr_expect_neq(ipv4[i], ipv4[j], "%u, %u", i, j);
+		device_detach(&f.world, &ue->device);
+		fixture_settle();
+	}
+}
+
 /* ---------------------------------------------------------------- its time is over */
 
 Test(au_session_end, a_session_that_downloads_nothing_lives_as_long_as_it_may)

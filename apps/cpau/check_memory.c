@@ -10,6 +10,7 @@
 #include <rte_mbuf.h>
 
 #include "au/job.h"
+#include "au/stage.h"
 #include "check_internal.h"
 #include "gate/gate.h"
 
@@ -25,6 +26,12 @@ enum {
 struct estimate {
 	uint64_t mbufs, ues, jobs, multiples, sessions, other, total; /* octets */
 };
+
+/* Its row with its indexes; of either family it has as many places as it may have addresses. */
+static uint64_t octets_per_session(void)
+{
+	return gate_table_octets_per_session() + (AU_ADDRESSES_PER_UE - 1) * 2 * sizeof(uint32_t);
+}
 
 /* With half on top: pools and tables are rounded up, and EAL's heap has gaps. */
 static struct estimate estimate(const struct config *config)
@@ -42,8 +49,7 @@ static struct estimate estimate(const struct config *config)
 			rings * rte_align32pow2(config->ue.jobs + 1) * sizeof(void *),
 		.multiples = (uint64_t)config->ue.key_multiples *
 			     (sizeof(struct crypto_multiples) + OBJECT_OVERHEAD),
-		.sessions =
-			gates > 0 ? config->ue.max * (uint64_t)gate_table_octets_per_session() : 0,
+		.sessions = gates > 0 ? config->ue.max * octets_per_session() : 0,
 		.other = (BASE_MIB + (workers + gates) * config->n_ports * QUEUE_MIB) *
 			 (uint64_t)MIB,
 	};

@@ -83,21 +83,21 @@ bool au_choose_algorithms(const struct config *config, const uint8_t *capability
 struct au_pools au_pools_of(const struct config *config)
 {
 	unsigned int shards = config_stage_count(config, CONFIG_STAGE_CONTROL), length;
-	uint32_t ues = config->ue.max / shards + 1;
+	uint32_t wanted = AU_ADDRESSES_PER_UE * (config->ue.max / shards + 1);
 	struct au_pools pools = {0};
 	struct net_addr prefix;
 
 	net_prefix_parse(config->session.pool, &prefix, &length);
 	/* Network and broadcast address are not given out. */
 	pools.first_ipv4 = load_be32(prefix.a) + 1;
-	pools.ipv4_share = RTE_MIN((uint32_t)((UINT64_C(1) << (32 - length)) - 2) / shards, ues);
+	pools.ipv4_share = RTE_MIN((uint32_t)((UINT64_C(1) << (32 - length)) - 2) / shards, wanted);
 	if (!config->session.pool_ipv6)
 		return pools;
 	net_prefix_parse(config->session.pool_ipv6, &prefix, &length);
 	pools.first_prefix = load_be64(prefix.a);
-	pools.prefix_share =
-		length <= 32
-			? ues
-			: (uint32_t)RTE_MIN((UINT64_C(1) << (64 - length)) / shards, (uint64_t)ues);
+	pools.prefix_share = length <= 32
+				     ? wanted
+				     : (uint32_t)RTE_MIN((UINT64_C(1) << (64 - length)) / shards,
+							 (uint64_t)wanted);
 	return pools;
 }

@@ -64,6 +64,11 @@ int au_an_find(const struct au_an_index *index, const struct net_addr *address);
 bool au_choose_algorithms(const struct config *config, const uint8_t *capability, size_t n,
 			  uint8_t *nia, uint8_t *nea);
 
+/* Addresses of a family for each UE, where the pool has them: with a session in every context as
+ * many again are free, so that one that was given back is given again after ue.max others, when
+ * nothing is on its way to its last UE any more. */
+enum { AU_ADDRESSES_PER_UE = 2 };
+
 /* What each shard may give to UEs: a share of the pools, one after the other. */
 struct au_pools {
 	uint32_t first_ipv4, ipv4_share; /* host order; addresses a shard */
