@@ -19,7 +19,8 @@ struct address {
 struct name {
 	char text[256];
 	uint16_t port;
-	bool silent; /* it has no address, which was said */
+	bool silent;  /* it has no address, which was said */
+	bool crowded; /* it has more than are kept, which was said */
 	unsigned int n;
 	struct address addresses[AU_SMDP_NAME_ADDRESSES];
 };
@@ -36,6 +37,7 @@ struct au_smdp {
 
 	/* The resolver's, once it runs. */
 	unsigned int refresh_s, refreshes;
+	bool changed; /* since the last filter */
 	int numa_node;
 	unsigned int n_fixed, n_names;
 	struct gate_rule *fixed; /* n_fixed, then room for the names' */
@@ -91,20 +93,12 @@ static bool read_config(struct au_smdp *s, const struct config_session *session)
 
 /* ---------------------------------------------------------------- names */
 
-/* Whether it was not known yet. */
-static bool remember(struct name *name, const struct net_addr *addr, unsigned int now)
+static struct address *find(struct name *name, const struct net_addr *addr)
 {
-	unsigned int i = 0;
-
-	while (i < name->n && !net_addr_equal(&name->addresses[i].addr, addr))
-		i++;
-	if (i == AU_SMDP_NAME_ADDRESSES)
-		return false;
-	name->addresses[i] = (struct address){*addr, now};
-	if (i < name->n)
-		return false;
-	name->n++;
-	return true;
+	for (unsigned int i = 0; i < name->n; i++)
+		if (net_addr_equal(&name->addresses[i].addr, addr))
+			return &name->addresses[i];
+	return NULL;
 }
 
 static bool forget_old(struct name *name, unsigned int now)
@@ -118,26 +112,74 @@ static bool forget_old(struct name *name, unsigned int now)
 	return kept < n;
 }
 
+/* The first of those that were not given for longest. */
+static struct address *oldest(struct name *name)
+{
+	struct address *found = &name->addresses[0];
+
+	for (unsigned int i = 1; i < name->n; i++)
+		if (name->addresses[i].seen < found->seen)
+			found = &name->addresses[i];
+	return found;
+}
+
+/* False: there is no room, for this answer has filled it. */
+static bool remember(struct name *name, const struct net_addr *addr, unsigned int now)
+{
+	bool full = name->n == AU_SMDP_NAME_ADDRESSES;
+	struct address *place = full ? oldest(name) : &name->addresses[name->n++];
+
+	if (full && place->seen == now) {
+		if (!name->crowded)
+			fprintf(stderr,
+				"cpau: session.allow: %s has more than %d addresses: the others "
+				"are refused\n",
+				name->text, AU_SMDP_NAME_ADDRESSES);
+		name->crowded = true;
+		return false;
+	}
+	*place = (struct address){*addr, now};
+	return true;
+}
+
+static bool address_of(const struct addrinfo *a, struct net_addr *addr)
+{
+	char text[NET_ADDR_TEXT];
+
+	return getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof(text), NULL, 0,
+			   NI_NUMERICHOST) == 0 &&
+	       net_addr_parse(text, addr);
+}
+
+/* Known ones first: what is given again is not what has to make room, so that of too many the same
+ * ones stay. True: its addresses have changed. */
+static bool take_answer(struct name *name, const struct addrinfo *list, unsigned int now)
+{
+	struct net_addr addr;
+	bool changed;
+
+	for (const struct addrinfo *a = list; a; a = a->ai_next) {
+		struct address *known = address_of(a, &addr) ? find(name, &addr) : NULL;
+
+		if (known)
+			known->seen = now;
+	}
+	changed = forget_old(name, now);
+	for (const struct addrinfo *a = list; a; a = a->ai_next)
+		if (address_of(a, &addr) && !find(name, &addr))
+			changed |= remember(name, &addr, now);
+	return changed;
+}
+
 /* True: its addresses have changed. A resolver that fails changes nothing. */
 static bool resolve(struct name *name, unsigned int now)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
 	int error = getaddrinfo(name->text, NULL, &hints, &list);
-	bool changed = false;
+	bool changed = error == 0 && take_answer(name, list, now);
 
-	for (const struct addrinfo *a = error == 0 ? list : NULL; a; a = a->ai_next) {
-		char text[NET_ADDR_TEXT];
-		struct net_addr addr;
-
-		if (getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof(text), NULL, 0,
-				NI_NUMERICHOST) == 0 &&
-		    net_addr_parse(text, &addr))
-			changed |= remember(name, &addr, now);
-	}
 	if (list)
 		freeaddrinfo(list);
-	if (error == 0)
-		changed |= forget_old(name, now);
 	if (name->n == 0 && !name->silent)
 		fprintf(stderr,
 			"cpau: session.allow: %s has no address (%s): refused until it has one\n",
@@ -146,14 +188,11 @@ static bool resolve(struct name *name, unsigned int now)
 	return changed;
 }
 
-static bool resolve_all(struct au_smdp *s)
+static void resolve_all(struct au_smdp *s)
 {
-	bool changed = false;
-
 	s->refreshes++;
 	for (unsigned int i = 0; i < s->n_names; i++)
-		changed |= resolve(&s->names[i], s->refreshes);
-	return changed;
+		s->changed |= resolve(&s->names[i], s->refreshes);
 }
 
 static struct gate_filter *compile(struct au_smdp *s)
@@ -207,9 +246,12 @@ static void publish(struct au_smdp *s)
 	pthread_mutex_lock(&s->mutex);
 	struct gate_filter *filter = s->quit ? NULL : compile(s);
 
-	/* One that nobody has fetched is out of date. No memory: the one in use stays. */
-	if (filter)
+	/* One that nobody has fetched is out of date. No memory: the one in use stays, and the next
+	 * refresh tries again. */
+	if (filter) {
 		gate_filter_destroy(atomic_exchange(&s->fresh, filter));
+		s->changed = false;
+	}
 	pthread_mutex_unlock(&s->mutex);
 }
 
@@ -217,9 +259,11 @@ static void *resolver(void *arg)
 {
 	struct au_smdp *s = arg;
 
-	while (sleep_until_next(s))
-		if (resolve_all(s))
+	while (sleep_until_next(s)) {
+		resolve_all(s);
+		if (s->changed)
 			publish(s);
+	}
 	leave(s);
 	return NULL;
 }
@@ -240,6 +284,7 @@ struct au_smdp *au_smdp_create(const struct config *config, int numa_node, const
 	if (read_config(s, &config->session)) {
 		resolve_all(s);
 		atomic_init(&s->fresh, compile(s));
+		s->changed = false;
 	}
 	if (!atomic_load(&s->fresh)) {
 		leave(s);

@@ -13,9 +13,11 @@
 #include "gate/gate.h"
 
 enum {
-	AU_SMDP_TCP_PORT = 443,	     /* HTTPS, where the configuration says nothing else */
-	AU_SMDP_DNS_PORT = 53,	     /* UDP and TCP */
-	AU_SMDP_NAME_ADDRESSES = 32, /* of one name, that are kept */
+	AU_SMDP_TCP_PORT = 443, /* HTTPS, where the configuration says nothing else */
+	AU_SMDP_DNS_PORT = 53,	/* UDP and TCP */
+	/* Of one name, that are kept: a new one takes the place of the one that was not given for
+	 * longest, but of one answer no more than these are taken. */
+	AU_SMDP_NAME_ADDRESSES = 32,
 	/* Refreshes for which an address is still allowed after the resolver has stopped giving it:
 	 * UEs may ask another server, which knows it longer. */
 	AU_SMDP_KEEP = 8,
@@ -24,7 +26,7 @@ enum {
 struct au_smdp;
 
 /* Resolves the names once, which may take as long as the resolver does, and then every
- * `session.refresh` until it is destroyed. A name without an address is said on standard error and
+ * `timers.refresh` until it is destroyed. A name without an address is said on standard error and
  * tried again. NULL, with *why set: no memory. */
 struct au_smdp *au_smdp_create(const struct config *config, int numa_node, const char **why);
 /* The newest filter, once: NULL when it was given out already. The caller owns it. */
