@@ -165,18 +165,11 @@ struct request {
 	uint8_t ngksi, abba[2], rand_ue[16], signature[64];
 };
 
-static void make_request(struct request *q)
+/* AU_Signature over what the network has now. */
+static void sign_request(struct request *q)
 {
 	uint8_t data[97], digest[32];
-	struct crypto_keypair pair = {
-		.curve = CRYPTO_P256, .private_key = net.sk_au, .public_key = net.pk_au + 1};
 
-	memset(q, 0, sizeof(*q));
-	memset(net.rand_au, 0xa5, sizeof(net.rand_au));
-	memcpy(q->rand_ue, ue.rand_ue, 16);
-	memcpy(net.rand_ue, ue.rand_ue, 16);
-	net.pk_au[0] = 4;
-	crypto_keypair_burst(world.crypto, &pair, 1);
 	memcpy(data, net.rand_ue, 16);
 	memcpy(data + 16, net.rand_au, 16);
 	memcpy(data + 32, net.pk_au, 65);
@@ -187,6 +180,20 @@ static void make_request(struct request *q)
 						.digest = digest,
 						.signature = q->signature},
 			  1);
+}
+
+static void make_request(struct request *q)
+{
+	struct crypto_keypair pair = {
+		.curve = CRYPTO_P256, .private_key = net.sk_au, .public_key = net.pk_au + 1};
+
+	memset(q, 0, sizeof(*q));
+	memset(net.rand_au, 0xa5, sizeof(net.rand_au));
+	memcpy(q->rand_ue, ue.rand_ue, 16);
+	memcpy(net.rand_ue, ue.rand_ue, 16);
+	net.pk_au[0] = 4;
+	crypto_keypair_burst(world.crypto, &pair, 1);
+	sign_request(q);
 	wire_message_init(&q->m, WIRE_EPD_5GMM, WIRE_NAS_AUTHENTICATION_REQUEST);
 	wire_set(&q->m, WIRE_IE_NGKSI, &q->ngksi, 1);
 	wire_set(&q->m, WIRE_IE_ABBA, q->abba, 2);
@@ -719,6 +726,66 @@ Test(ue, a_wrong_au_signature_is_refused)
 	expect_refusal(&q, WIRE_CAUSE_SIGNATURE_AU);
 }
 
+/* All of them signed by the true network. */
+static void refuse_pk_au(uint8_t form, const uint8_t point[64])
+{
+	struct request q;
+
+	sent_n = 0;
+	device_start(&world, &ue);
+	make_request(&q);
+	net.pk_au[0] = form;
+	memcpy(net.pk_au + 1, point, 64);
+	sign_request(&q);
+	expect_refusal(&q, WIRE_CAUSE_SIGNATURE_AU);
+	cr_expect_eq(sent_n, 2, "no AUTHENTICATION RESPONSE");
+}
+
+Test(ue, a_pk_au_that_is_no_point_of_the_curve_is_refused)
+{
+	/* FIPS 186-4 D.1.2.3 */
+	static const uint8_t p[32] = {0xff, 0xff, 0xff, 0xff, 0,    0,	  0,	0,
+				      0,    0,	  0,	0,    0,    0,	  0,	0,
+				      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+				      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	uint8_t point[64] = {0};
+	struct request q;
+
+	refuse_pk_au(4, point);
+	device_start(&world, &ue);
+	make_request(&q);
+	memcpy(point, net.pk_au + 1, 64);
+	refuse_pk_au(2, point);
+	point[63] ^= 1;
+	refuse_pk_au(4, point);
+	/* x as no element of the field is written */
+	point[63] ^= 1;
+	memcpy(point, p, 32);
+	refuse_pk_au(4, point);
+	sent_n = 0;
+	run_to_authenticating();
+}
+
+Test(ue, a_pk_au_off_the_curve_does_not_spoil_the_batch)
+{
+	struct device before = ue, after = ue;
+	struct request q;
+
+	device_start(&world, &ue);
+	make_request(&q);
+	net.pk_au[64] ^= 1;
+	sign_request(&q);
+	world.batch = DEVICE_BATCH;
+	device_start(&world, &before);
+	give_request(&q);
+	device_start(&world, &after);
+	device_flush(&world);
+	cr_expect_eq(ue.state, DEVICE_REFUSED_NETWORK);
+	cr_expect_eq(ue.cause, WIRE_CAUSE_SIGNATURE_AU);
+	cr_expect_eq(before.state, DEVICE_ATTACHING);
+	cr_expect_eq(after.state, DEVICE_ATTACHING);
+}
+
 Test(ue, a_rand_ue_that_is_not_its_own_is_refused)
 {
 	struct request q;
@@ -757,6 +824,48 @@ Test(ue, a_cert_au_with_a_wrong_signature_is_refused)
 	make_request(&q);
 	net.au.der[net.au.n - 1] ^= 1;
 	expect_refusal(&q, WIRE_CAUSE_CERT_AU);
+}
+
+static void refuse_cross(enum issue_fault fault)
+{
+	struct request q;
+
+	sent_n = 0;
+	free(net.cross.der);
+	issue(&net.cross, &net.ci,
+	      (struct issue_request){.role = ISSUE_CROSS_OPERATOR,
+				     .fault = fault,
+				     .subject_cert =
+					     span_make(net.operator_ca.der, net.operator_ca.n)});
+	device_start(&world, &ue);
+	make_request(&q);
+	expect_refusal(&q, WIRE_CAUSE_CERT_CROSS);
+}
+
+static void refuse_cert_au(enum issue_fault fault)
+{
+	struct request q;
+
+	sent_n = 0;
+	free(net.au.der);
+	issue(&net.au, &net.operator_ca,
+	      (struct issue_request){
+		      .role = ISSUE_AU, .fault = fault, .organisation = "Op", .common_name = "AU"});
+	device_start(&world, &ue);
+	make_request(&q);
+	expect_refusal(&q, WIRE_CAUSE_CERT_AU);
+}
+
+Test(ue, a_cross_certificate_whose_time_is_over_or_not_yet_come_is_refused)
+{
+	refuse_cross(ISSUE_FAULT_EXPIRED);
+	refuse_cross(ISSUE_FAULT_NOT_YET_VALID);
+}
+
+Test(ue, a_cert_au_whose_time_is_over_or_not_yet_come_is_refused)
+{
+	refuse_cert_au(ISSUE_FAULT_EXPIRED);
+	refuse_cert_au(ISSUE_FAULT_NOT_YET_VALID);
 }
 
 Test(ue, a_certificate_of_another_role_is_no_cert_au)
