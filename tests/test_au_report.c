@@ -41,6 +41,12 @@ static void setup(void)
 	connect_client();
 }
 
+static void set_up_gate(void)
+{
+	f.gate = true;
+	setup();
+}
+
 static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
 	(void)st;
@@ -60,6 +66,7 @@ static void teardown(void)
 }
 
 TestSuite(au_report, .init = setup, .fini = teardown);
+TestSuite(au_report_gate, .init = set_up_gate, .fini = teardown);
 
 static void ask(const char *command)
 {
@@ -92,13 +99,14 @@ static uint64_t value_of(const char *name)
 	return strtoull(at + strlen(quoted), NULL, 10);
 }
 
-static void attach_one(void)
+static struct test_ue *attach_one(void)
 {
 	struct test_ue *ue = fixture_ue();
 
 	fixture_begin(ue);
 	fixture_settle();
 	cr_assert_eq(ue->device.state, DEVICE_ATTACHED);
+	return ue;
 }
 
 Test(au_report, every_event_is_there_with_its_sum_over_the_stages)
@@ -134,6 +142,49 @@ Test(au_report, every_counter_of_the_ports_is_there)
 		cr_expect_eq(value_of(net_counter_name(i)),
 			     au_net_counter(f.au, (enum net_counter)i), "%s", net_counter_name(i));
 	cr_expect_gt(value_of("datagrams"), 0);
+}
+
+static void expect_gate_counters(void)
+{
+	ask("/cpau/gate");
+	for (unsigned int i = 0; i < GATE_COUNTER_N; i++)
+		cr_expect_eq(value_of(gate_counter_name(i)),
+			     au_gate_counter(f.au, (enum gate_counter)i), "%s",
+			     gate_counter_name(i));
+	cr_expect_eq(value_of("octets-per-session"), gate_table_octets_per_session());
+}
+
+Test(au_report_gate, every_counter_of_the_gates_is_there_and_what_is_open)
+{
+	struct test_ue *ue = attach_one();
+
+	attach_one();
+	/* The first of a direction makes its next hop known, the second passes in any case. */
+	for (unsigned int i = 0; i < 2; i++) {
+		fixture_send_packet(ue, ue->uplink_teid, ue->device.ipv4);
+		fixture_send_answer(ue->device.ipv4);
+		fixture_settle();
+	}
+	fixture_send_packet(ue, 0, ue->device.ipv4);
+	fixture_settle();
+	expect_gate_counters();
+	cr_expect_geq(value_of("uplink-packets"), 1);
+	cr_expect_geq(value_of("downlink-packets"), 1);
+	cr_expect_gt(value_of("uplink-octets"), value_of("uplink-packets"));
+	cr_expect_eq(value_of("unknown-teid"), 1);
+	cr_expect_eq(value_of("sessions"), 2);
+	device_detach(&f.world, &ue->device);
+	fixture_settle();
+	ask("/cpau/gate");
+	cr_expect_eq(value_of("sessions"), 1);
+}
+
+Test(au_report, without_a_gate_its_counters_are_there_and_nothing_is_open)
+{
+	attach_one();
+	expect_gate_counters();
+	cr_expect_eq(value_of("sessions"), 0);
+	cr_expect_eq(value_of("uplink-packets"), 0);
 }
 
 Test(au_report, contexts_are_counted_by_state)

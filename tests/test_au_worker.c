@@ -10,8 +10,15 @@
 #include "au/worker.h"
 #include "au_fixture.h"
 
+static void set_up_gate(void)
+{
+	f.gate = true;
+	fixture_setup();
+}
+
 TestSuite(au_worker, .init = fixture_setup, .fini = fixture_teardown);
 TestSuite(au_order, .init = fixture_prepare, .fini = fixture_teardown);
+TestSuite(au_hand_over, .init = set_up_gate, .fini = fixture_teardown);
 TestSuite(au_steering, .init = fixture_prepare, .fini = fixture_teardown);
 
 /* One turn of the worker, with what was sent to it. */
@@ -891,4 +898,36 @@ Test(au_steering, full_steering_ring_is_counted)
 	cr_expect_gt(fixture_event(AU_COUNT_STEER_DROPPED), 0);
 	cr_expect_eq(
 		fixture_event(AU_COUNT_STEER_DROPPED) + fixture_event(AU_COUNT_ATTACH_REQUESTS), 8);
+}
+
+/* ---------------------------------------------------------------- handing over */
+
+Test(au_hand_over, a_full_ring_of_a_gate_costs_the_packet_alone)
+{
+	struct test_ue *ue = fixture_ue(), *other = fixture_ue();
+	unsigned int n_gates;
+
+	fixture_attach_until(ue, UE_ATTACHED);
+	fixture_settle();
+	/* The next hop is asked for with the first packet. */
+	fixture_send_packet(ue, ue->uplink_teid, ue->device.ipv4);
+	fixture_settle();
+	uint64_t up = au_gate_counter(f.au, GATE_COUNT_UPLINK_PACKETS);
+	struct rte_ring *ring = au_user_plane_rings(f.shared->user_plane, &n_gates)[0];
+	uint64_t handed_over = fixture_event(AU_COUNT_HANDED_OVER);
+	unsigned int n = fill(ring, 1);
+
+	cr_assert_eq(n_gates, 1);
+	for (unsigned int i = 0; i < 3; i++)
+		fixture_send_packet(ue, ue->uplink_teid, ue->device.ipv4);
+	fixture_begin(other);
+	fixture_uplink(other);
+	work();
+	cr_expect_eq(fixture_event(AU_COUNT_HANDED_OVER), handed_over + 1);
+	cr_expect_eq(fixture_event(AU_COUNT_HAND_OVER_DROPPED), 2);
+	cr_expect_eq(requests_waiting(), 1);
+	empty(ring, n);
+	fixture_settle();
+	cr_expect_eq(au_gate_counter(f.au, GATE_COUNT_UPLINK_PACKETS), up + 1);
+	cr_expect_eq(other->device.state, DEVICE_ATTACHED);
 }

@@ -58,6 +58,7 @@ sessions() {
 		status=$?
 	[ "$status" -eq 0 ] || fail "the storm ended with $status"
 	sleep 1 # what is on its way arrives
+	echo /cpau/gate | dpdk-telemetry.py -f "$NS" >"$WORK/telemetry" 2>&1 || fail "dpdk-telemetry.py failed"
 	kill "$CAPTURE_PID" && wait "$CAPTURE_PID" || true
 	stop_cpau
 	netns_down
@@ -69,8 +70,8 @@ sessions() {
 # SM-DP+, DNS to the DNS server, from a UE's address, with their mark. All else is counted by its reason.
 only_allowed_packets_come_out() {
 	sessions 20 4 --session ipv4v6 --adversarial 12000 --seed 7
-	python3 - "$WORK/n6.pcap" "$REPORT" "$SUMMARY" <<-'END' || fail "something else came out, or was not counted"
-		import ipaddress, json, struct, sys
+	python3 - "$WORK/n6.pcap" "$REPORT" "$SUMMARY" "$WORK/telemetry" <<-'END' ||
+		import ipaddress, json, re, struct, sys
 		data, report, summary = open(sys.argv[1], "rb").read(), json.loads(sys.argv[2]), json.loads(sys.argv[3])
 		sent, gate = report["sessions"]["packets_by_kind"], summary["gate"]
 		order = "<" if data[:4] == b"\xd4\xc3\xb2\xa1" else ">"
@@ -121,7 +122,13 @@ only_allowed_packets_come_out() {
 		for c in ("gtpu-truncated gtpu-unknown unknown-teid ended-teid wrong-an inner-truncated spoofed-source "
 		          "uplink-fragment extension-header uplink-protocol nested-tunnel foreign-dns not-allowed").split():
 		    assert gate.get(c, 0) > 100, (c, gate)
+		with open(sys.argv[4]) as file:
+		    said = json.loads(re.search(r'\{"/cpau/gate.*\}', file.read()).group(0))["/cpau/gate"]
+		assert said["sessions"] == 20 and 100 < said["octets_per_session"] < 1000, said
+		assert all(said[c.replace("-", "_")] == gate.get(c, 0) for c in ("uplink-packets", "not-allowed", "unknown-teid",
+		    "spoofed-source", "wrong-an", "inner-bad")), (said, gate)
 	END
+		fail "something else came out, or was not counted"
 }
 
 # An IPv6 session: the prefix by a ROUTER ADVERTISEMENT, a server by `session.allow`, nobody else.
