@@ -44,6 +44,25 @@ mib_of_jobs() {
 two=$(mib_of_jobs '\n  - {lcore: 1, stages: [crypto]}') one=$(mib_of_jobs '')
 [ $((two - one)) = 16 ] || fail "a crypto stage's rings are $((two - one)) MiB, not 16"
 
+# What one UE takes, half-open and attached, is the sum of its parts; the session's row is a gate's.
+for file in quickstart user-plane; do
+	"$cpau" --config $file.yaml --check >out 2>&1 || true
+	python3 - out $file <<-'END' || fail "$file: octets of a UE"
+		import re, sys
+		text = open(sys.argv[1]).read()
+		half, context, multiples = map(int, re.search(
+		    r"a half-open UE takes (\d+) octets \(context (\d+), multiples of its key (\d+)\)", text).groups())
+		attached, same, session = map(int, re.search(
+		    r"an attached one (\d+) \(context (\d+), session (\d+)\)", text).groups())
+		assert half == context + multiples and attached == same + session and context == same > 300
+		assert multiples > 2048 and (session > 150 if sys.argv[2] == "user-plane" else session == 0)
+		assert "UE contexts" in text and "(%d octets each)" % context in text
+	END
+done
+sed '$a ue: {key-multiples: 0}' quickstart.yaml >none.yaml
+check none.yaml 0
+grep -q 'multiples of its key 0)' out || fail "multiples without room for them"
+
 # Each of these must be found.
 sed 's/"1024"/"64"/' quickstart.yaml >small.yaml
 check small.yaml 1

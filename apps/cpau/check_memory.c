@@ -33,6 +33,11 @@ static uint64_t octets_per_session(void)
 	return gate_table_octets_per_session() + (AU_ADDRESSES_PER_UE - 1) * 2 * sizeof(uint32_t);
 }
 
+static uint64_t octets_per_multiples(void)
+{
+	return sizeof(struct crypto_multiples) + OBJECT_OVERHEAD;
+}
+
 /* With half on top: pools and tables are rounded up, and EAL's heap has gaps. */
 static struct estimate estimate(const struct config *config)
 {
@@ -47,8 +52,7 @@ static struct estimate estimate(const struct config *config)
 		.ues = (uint64_t)config->ue.max * ue_table_octets_per_ue(),
 		.jobs = (uint64_t)config->ue.jobs * (sizeof(struct au_job) + OBJECT_OVERHEAD) +
 			rings * rte_align32pow2(config->ue.jobs + 1) * sizeof(void *),
-		.multiples = (uint64_t)config->ue.key_multiples *
-			     (sizeof(struct crypto_multiples) + OBJECT_OVERHEAD),
+		.multiples = config->ue.key_multiples * octets_per_multiples(),
 		.sessions = gates > 0 ? config->ue.max * octets_per_session() : 0,
 		.other = (BASE_MIB + (workers + gates) * config->n_ports * QUEUE_MIB) *
 			 (uint64_t)MIB,
@@ -223,6 +227,21 @@ static void check_pool(struct check *c)
 			   (unsigned long long)addresses, c->config->ue.max);
 }
 
+/* What one more UE takes while it is half-open, and what it takes from step 6 on. */
+static void say_octets_per_ue(struct check *c)
+{
+	unsigned long context = ue_table_octets_per_ue(),
+		      multiples = c->config->ue.key_multiples > 0 ? octets_per_multiples() : 0,
+		      session = config_stage_count(c->config, CONFIG_STAGE_GATE) > 0
+					? octets_per_session()
+					: 0;
+
+	check_ok(c,
+		 "a half-open UE takes %lu octets (context %lu, multiples of its key %lu), an "
+		 "attached one %lu (context %lu, session %lu)",
+		 context + multiples, context, multiples, context + session, context, session);
+}
+
 void check_memory(struct check *c)
 {
 	struct estimate e = estimate(c->config);
@@ -232,6 +251,7 @@ void check_memory(struct check *c)
 		 "%lu, keys' multiples %lu, sessions of gates %lu, other %lu, half to spare",
 		 mib(e.total), mib(e.mbufs), mib(e.ues), ue_table_octets_per_ue(), mib(e.jobs),
 		 mib(e.multiples), mib(e.sessions), mib(e.other));
+	say_octets_per_ue(c);
 	if (config_eal_value(c->config, "--no-huge"))
 		check_ordinary_pages(c, &e);
 	else
