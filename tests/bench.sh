@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The storm scenarios with parameters so small that each takes seconds: what they say has its keys, their report is
-# well-formed, and they can be compared. Usage: tests/bench.sh BUILD
+# Storm scenarios and speed benchmarks with parameters so small that each takes seconds: what they say has its keys and
+# adds up, a storm's report is well-formed, and two can be compared. Usage: tests/bench.sh BUILD
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/../scripts/lib.sh"
@@ -119,13 +119,47 @@ expect mixed 'r["attach_share"] > 0 and r["gate_share"] > 0 and r["mpps"] > 0 an
 	{"not-allowed", "spoofed-source", "uplink-fragment"} <= set(kept["runs"][-1]["cpau"]["gate"]) and
 	sum(kept["runs"][-1]["storm"]["timeline"]["packets"]) > 0'
 
-# It leaves no folder: what it says is all.
-"$ROOT/scripts/bench" gate --rounds 1 --seconds 0.2 --sessions 200 --json >"$TRIAL/out" 2>"$TRIAL/err" ||
-	{ tail -n 20 "$TRIAL/err"; die "scripts/bench gate failed"; }
-tail -n 1 "$TRIAL/out" | python3 -c 'import json, sys
+# speed NAME EXPRESSION OPTION...: one that leaves no folder. Python over r, what it printed last; same(a, b) for sums.
+speed() {
+	local name=$1 expression=$2
+	shift 2
+	"$ROOT/scripts/bench" "$name" "$@" --json >"$TRIAL/out" 2>"$TRIAL/err" ||
+		{ tail -n 20 "$TRIAL/err"; die "scripts/bench $name failed"; }
+	tail -n 1 "$TRIAL/out" | python3 -c 'import json, sys
 r = json.load(sys.stdin)
-assert r["sessions"] == 200 and all(r[k % n] > 0 for k in ("mpps_%d", "testpmd_mpps_%d", "ratio_%d") for n in (128, 1000)), r' ||
-	die "gate: not so"
+same = lambda a, b: abs(a - b) <= 1e-3 * max(abs(a), abs(b))
+sys.exit(0 if eval("(%s)" % sys.argv[1]) else "%s: %s" % (sys.argv[1], r))' "$expression" || die "$name: not so"
+}
+
+speed gate 'r["sessions"] == 200 and
+	all(r[k % n] > 0 for k in ("mpps_%d", "testpmd_mpps_%d", "ratio_%d") for n in (128, 1000))' \
+	--rounds 1 --seconds 0.2 --sessions 200
+
+speed attach 'r["backend"] in ("ifma", "openssl") and set(r["other_us"]) == {"worker", "control", "crypto_stage"} and
+	same(sum(r["other_us"].values()), r["other_us_per_attach"]) and r["public_key_us_per_attach"] > 0 and
+	same(r["efficiency"] * r["bound_per_second"], r["attaches_per_second"]) and
+	same(r["efficiency_of_busy_core"] * r["bound_per_second"], r["attaches_per_busy_second"]) and
+	same(1e6 / (r["other_us_per_attach"] + r["public_key_us_per_attach"]), r["attaches_per_busy_second"]) and
+	r["spread"] == 2 * [r["attaches_per_second"]] and all(v > 0 for v in r["raw_us"].values()) and
+	set(r["per_attach"]) == {"datagrams_received", "octets_received", "datagrams_sent"} and
+	r["generator_was_bottleneck"] in (True, False)' --ues 2000 --rounds 1
+
+# What is listed and the rest are what was measured, stage by stage and as a whole.
+speed cost 'r["backend"] in ("ifma", "openssl") and r["attaches_per_second"] > 0 and 0 <= r["others_share"] < 1 and
+	set(r["listed_us"]) == set(r["rest_us"]) == set(r["measured_us"]) == {"worker", "crypto", "public-key", "control"} and
+	all(same(r["listed_us"][s] + r["rest_us"][s], r["measured_us"][s]) and r["measured_us"][s] > 0 and
+		same(sum(p["us"] for p in r["parts"] if p["stage"] == s), r["listed_us"][s]) for s in r["listed_us"]) and
+	all(same(p["times"] * p["ns"] / 1000, p["us"]) and p["hot_ns"] > 0 and p["name"] for p in r["parts"]) and
+	same(sum(r["measured_us"].values()), r["total_us"]) and same(1e6 / r["total_us"], r["attaches_per_busy_second"]) and
+	same((1 - r["rest_share"]) * r["total_us"], sum(r["listed_us"].values())) and
+	r["per_attach"]["octets_sent"] > 1000 and r["per_attach"]["frames_in_capture"] > 0' \
+	--ues 2000 --rounds 1 --micro-rounds 1
+
+speed p256 'r["batch"] == 16 and r["backend"] in ("ifma", "openssl") and r["reason"] and
+	set(r["us"]) == set(r["openssl_us"]) == set(r["ratio"]) == set(r["ratio_spread_10_90"]) ==
+		{"verify", "verify_first", "verify_precomputed", "verify_second", "ecdh", "sign", "keygen"} and
+	all(same(r["ratio"][k] * r["us"][k], r["openssl_us"][k]) and r["us"][k] > 0 and
+		r["ratio_spread_10_90"][k] == 2 * [r["ratio"][k]] for k in r["us"])' --rounds 1 --batch 16
 
 # The flame graph's own test: two stacks.
 echo 'cpau 1
@@ -138,4 +172,4 @@ cpau 1
 titles = [t.firstChild.data for t in xml.dom.minidom.parseString(sys.stdin.buffer.read()).getElementsByTagName("title")]
 assert any(t.startswith("upper") and "100.00%" in t and "2 samples" in t for t in titles), titles
 assert any(t.startswith("lower") and "50.00%" in t for t in titles), titles' || die "flame.py"
-echo "ok: the storm scenarios"
+echo "ok: the storm scenarios and the speed benchmarks"
