@@ -775,6 +775,21 @@ Test(net, solicitation_from_beyond_the_link_is_refused)
 	expect_no_answer();
 }
 
+/* The answer would have to be without them. */
+Test(net, solicitation_behind_extension_headers_is_refused)
+{
+	struct frame plain = nd_frame(135, 255, &ours.ipv6, true), f = {0};
+	const size_t l4 = ETHER + 40;
+
+	put(&f, plain.octets, l4);
+	put(&f, "\x3a\0\x01\x04\0\0\0\0", 8);
+	put(&f, plain.octets + l4, plain.n - l4);
+	f.octets[ETHER + 6] = 0; /* hop-by-hop options */
+	store_be16(f.octets + ETHER + 4, (uint16_t)(f.n - l4));
+	expect_refused(&f, NET_COUNT_BAD_ND, "hop-by-hop");
+	expect_no_answer();
+}
+
 Test(net, solicitation_of_another_address_is_not_answered)
 {
 	struct frame f = nd_frame(135, 255, &theirs.ipv6, true);

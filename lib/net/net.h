@@ -41,7 +41,8 @@
 	  "fragments given up: duplicate, too many, too large or no mbuf")                        \
 	X(ARP, "arp", "ARP packets for us")                                                       \
 	X(ND, "nd", "neighbour discovery packets for us")                                         \
-	X(BAD_ND, "bad-nd", "neighbour discovery packets that break RFC 4861 7.1")                \
+	X(BAD_ND, "bad-nd",                                                                       \
+	  "neighbour discovery packets that break RFC 4861 7.1 or have extension headers")        \
 	X(NEIGHBOURS_FULL, "neighbours-full", "neighbours that there was no room to learn")       \
 	X(ECHO, "echo", "ICMP echo requests answered")                                            \
 	X(DATAGRAMS, "datagrams", "datagrams passed on")                                          \

@@ -259,13 +259,14 @@ static bool handle_icmp4(struct net_rx *rx, struct packet *p)
 }
 
 /* RFC 4861 7.1.1, 7.2.4: a solicitation of ours becomes an advertisement; an advertisement is
- * learned. The option that carries a MAC is the first, as all senders put it. */
+ * learned. The option that carries a MAC is the first, as all senders put it. Extension headers,
+ * which none of them puts, would stay in the answer. */
 static bool handle_nd(struct net_rx *rx, struct packet *p, uint8_t *icmp)
 {
 	struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod_offset(p->mbuf, struct rte_ipv6_hdr *, p->l3);
 	struct net_addr target;
 
-	if (p->l4_len < 24 || ip->hop_limits != 255 || icmp[1] != 0)
+	if (p->l4_len < 24 || ip->hop_limits != 255 || icmp[1] != 0 || p->l4 != p->l3 + sizeof(*ip))
 		return refuse(rx, p, NET_COUNT_BAD_ND);
 	net_addr_set_ipv6(&target, icmp + 8);
 	const struct rte_ether_addr *mac = (const struct rte_ether_addr *)(icmp + 26);
