@@ -1009,6 +1009,29 @@ static struct frame ipv4_fragment(uint8_t protocol, unsigned int id, unsigned in
 	return f;
 }
 
+/* The first fragment with an outer tag of the transport's, the second without. */
+Test(net, fragments_may_differ_in_their_tags)
+{
+	struct rte_mbuf *frames[NET_FRAGMENTS_MAX];
+
+	ours.vlan = theirs.vlan = 5;
+	theirs.mtu = 1280;
+	for (int v6 = 0; v6 < 2; v6++)
+		for (unsigned int tagged = 0; tagged < 2; tagged++) {
+			cr_assert_eq(send_datagram(v6, 1500, (uint16_t)(1 + tagged), frames), 2);
+			struct rte_mbuf *m[2] = {received(frames[0]), received(frames[1])};
+
+			cr_assert_not_null(rte_pktmbuf_prepend(m[tagged], 4));
+			uint8_t *p = rte_pktmbuf_mtod(m[tagged], uint8_t *);
+
+			memmove(p, p + 4, 12);
+			store_be16(p + 12, 0x88a8);
+			store_be16(p + 14, 100);
+			cr_expect_eq(feed_mbuf(m[0]), 0);
+			expect_whole(feed_mbuf(m[1]), 1500, v6 ? "IPv6" : "IPv4");
+		}
+}
+
 Test(net, fragment_of_an_unknown_source_is_refused_whatever_it_carries)
 {
 	struct frame f = ipv4_fragment(UDP, 1, 0, true);

@@ -418,6 +418,8 @@ static bool reassemble(struct net_rx *rx, struct packet *p, struct rte_ipv6_frag
 	if (!whole)
 		return false;
 	p->mbuf = whole;
+	/* Its headers are the first fragment's, whose tags may be others than the last one's. */
+	p->l3 = (uint16_t)whole->l2_len;
 	if (!linearise(rx, p))
 		return false;
 	count(rx, NET_COUNT_REASSEMBLED);
