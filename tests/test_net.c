@@ -1009,6 +1009,21 @@ static struct frame ipv4_fragment(uint8_t protocol, unsigned int id, unsigned in
 	return f;
 }
 
+/* RFC 6946: a fragment header that says that this is all is no more than an extension header. */
+Test(net, atomic_fragment_is_a_whole_packet)
+{
+	struct frame plain = udp_frame(true, 0), f = {0};
+	const size_t l4 = ETHER + 40;
+
+	put(&f, plain.octets, l4);
+	put(&f, "\x11\0\0\0\0\0\0\x01", 8);
+	put(&f, plain.octets + l4, plain.n - l4);
+	f.octets[ETHER + 6] = 44;
+	store_be16(f.octets + ETHER + 4, (uint16_t)(f.n - l4));
+	expect_passed(&f, "atomic");
+	cr_expect_eq(counter(NET_COUNT_FRAGMENTS), 0);
+}
+
 /* The first fragment with an outer tag of the transport's, the second without. */
 Test(net, fragments_may_differ_in_their_tags)
 {

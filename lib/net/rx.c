@@ -477,8 +477,14 @@ static bool parse_ipv4(struct net_rx *rx, struct packet *p)
 	}
 }
 
-/* Walks the extension headers of an IPv6 packet of total octets, as far as a fragment header.
- * False: refused. */
+/* RFC 8200 4.5: offset and "more" of a fragment header. */
+static bool is_part(const uint8_t *fragment)
+{
+	return (load_be16(fragment + 2) & 0xfff9) != 0;
+}
+
+/* Walks the extension headers of an IPv6 packet of total octets, as far as a fragment header. One
+ * that holds a whole packet is walked like the others (RFC 6946). False: refused. */
 static bool walk_extensions(struct net_rx *rx, struct packet *p, const struct rte_ipv6_hdr *ip,
 			    size_t total, struct rte_ipv6_fragment_ext **fragment)
 {
@@ -498,7 +504,7 @@ static bool walk_extensions(struct net_rx *rx, struct packet *p, const struct rt
 
 		if (offset + n > total)
 			return refuse(rx, p, NET_COUNT_BAD_IP);
-		if (p->protocol == IPPROTO_FRAGMENT) {
+		if (p->protocol == IPPROTO_FRAGMENT && is_part(extension)) {
 			/* librte_ip_frag wants the fragment header right behind the fixed one. */
 			if (offset != sizeof(*ip))
 				return refuse(rx, p, NET_COUNT_REASSEMBLY_FAILED);
