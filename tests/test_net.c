@@ -1009,6 +1009,55 @@ static struct frame ipv4_fragment(uint8_t protocol, unsigned int id, unsigned in
 	return f;
 }
 
+Test(net, no_more_datagrams_than_asked_for_are_under_reassembly)
+{
+	enum { MOST = 16, IDS = 64 };
+
+	start(MOST);
+	for (unsigned int id = 0; id < IDS; id++) {
+		struct frame f = ipv4_fragment(UDP, id, 0, true);
+
+		cr_assert_eq(feed(&f), 0);
+		cr_assert_eq(counter(NET_COUNT_REASSEMBLY_FAILED), id < MOST ? 0 : id + 1 - MOST,
+			     "id %u", id);
+	}
+	cr_expect_eq(rte_mempool_avail_count(pool), MBUFS - MOST);
+}
+
+/* No packet comes that would make room. */
+Test(net, unfinished_datagrams_are_given_up_when_nothing_comes)
+{
+	enum { IDS = 200, EACH = 3, TURNS = IDS };
+	const uint64_t hz = rte_get_tsc_hz(), now = rte_rdtsc();
+
+	start(IDS);
+	for (unsigned int i = 0; i < IDS * EACH; i++) {
+		struct frame f = ipv4_fragment(UDP, i / EACH, 8 * (i % EACH), true);
+		struct rte_mbuf *m = to_mbuf(&f);
+
+		cr_assert_eq(net_rx_burst(rx, &m, 1, now, got), 0);
+	}
+	cr_expect_eq(counter(NET_COUNT_REASSEMBLY_FAILED), 0);
+	net_rx_expire(rx, now + hz / 1000 * (FRAGMENT_MS - 1));
+	cr_expect_eq(rte_mempool_avail_count(pool), MBUFS - IDS * EACH, "in time");
+	for (unsigned int i = 0; i < TURNS; i++)
+		net_rx_expire(rx, now + hz / 1000 * (2 * FRAGMENT_MS) + i);
+	cr_expect_eq(rte_mempool_avail_count(pool), MBUFS);
+	cr_expect_eq(counter(NET_COUNT_FRAGMENTS_LATE), IDS * EACH);
+	cr_expect_eq(counter(NET_COUNT_REASSEMBLY_FAILED), 0);
+}
+
+Test(net, fragments_for_a_port_without_udp_are_refused)
+{
+	struct frame f = ipv4_fragment(UDP, 1, 0, true);
+
+	ours.udp_port = 0;
+	ours.transit = true;
+	start(64);
+	expect_refused(&f, NET_COUNT_REASSEMBLY_FAILED, "N6 alone");
+	cr_expect_eq(rte_mempool_avail_count(pool), MBUFS);
+}
+
 /* RFC 6946: a fragment header that says that this is all is no more than an extension header. */
 Test(net, atomic_fragment_is_a_whole_packet)
 {

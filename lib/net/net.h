@@ -39,6 +39,8 @@
 	X(REASSEMBLED, "reassembled", "datagrams put together again")                             \
 	X(REASSEMBLY_FAILED, "reassembly-failed",                                                 \
 	  "fragments given up: duplicate, too many, too large or no mbuf")                        \
+	X(FRAGMENTS_LATE, "fragments-late",                                                       \
+	  "fragments given up because others of their datagram did not come in time")             \
 	X(ARP, "arp", "ARP packets for us")                                                       \
 	X(ND, "nd", "neighbour discovery packets for us")                                         \
 	X(BAD_ND, "bad-nd",                                                                       \
@@ -137,10 +139,12 @@ struct net_rx;
 
 struct net_rx_config {
 	const struct net_if *nif;
-	uint8_t nif_index;	    /* put into net_peer */
-	struct rte_mempool *pool;   /* for answers and for linearising reassembled datagrams */
-	unsigned int max_fragments; /* datagrams under reassembly at a time; 0: refuse fragments */
-	unsigned int fragment_ms;   /* how long their fragments may take */
+	uint8_t nif_index;	  /* put into net_peer */
+	struct rte_mempool *pool; /* for answers and for linearising reassembled datagrams */
+	/* Datagrams under reassembly at a time, each of which may hold NET_REASSEMBLY_MBUFS of the
+	 * port's mbufs; 0: refuse fragments. A port without UDP ports refuses them too. */
+	unsigned int max_fragments;
+	unsigned int fragment_ms; /* how long their fragments may take */
 	int numa_node;
 	/* Asked before reassembly and checksums, of packets for our address alone: below 0 drops
 	 * the packet (UNKNOWN_SOURCE), all else goes with the datagram. NULL: everybody is 0. */
@@ -151,7 +155,10 @@ struct net_rx_config {
 	struct net_neighbours *neighbours;
 };
 
-enum { NET_BURST = 64 };
+enum {
+	NET_BURST = 64,
+	NET_REASSEMBLY_MBUFS = 8, /* fragments that a datagram may come in */
+};
 
 struct net_rx *net_rx_create(const struct net_rx_config *config);
 void net_rx_destroy(struct net_rx *rx);
@@ -162,6 +169,9 @@ const uint64_t *net_rx_counters(const struct net_rx *rx);
  * out has room for n, whatever comes of them. */
 unsigned int net_rx_burst(struct net_rx *rx, struct rte_mbuf **packets, unsigned int n,
 			  uint64_t tsc, struct net_datagram *out);
+/* Frees fragments whose time is over: some each turn, looking every 10 ms. For every turn, whether
+ * or not packets came: where none come, nothing else gives these mbufs back. */
+void net_rx_expire(struct net_rx *rx, uint64_t tsc);
 /* Frames to send as they are; the caller owns them afterwards. */
 unsigned int net_rx_answers(struct net_rx *rx, struct rte_mbuf **out, unsigned int n);
 /* Packets of the last burst that are for others (net_if.transit), in the order of their arrival:

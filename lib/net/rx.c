@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#define ALLOW_EXPERIMENTAL_API /* rte_ip_frag_table_del_expired_entries */
 #include <rte_arp.h>
 #include <rte_cycles.h>
 #include <rte_icmp.h>
@@ -17,8 +18,11 @@ enum {
 	ICMP6_SOLICITATION = 135,
 	ICMP6_ADVERTISEMENT = 136,
 	FRAGMENT_BUCKET = 4,
+	EXPIRY_PER_S = 100,
 	PREFETCH = 4, /* packets ahead */
 };
+_Static_assert(NET_REASSEMBLY_MBUFS == RTE_LIBRTE_IP_FRAG_MAX_FRAG, "the library's bound");
+
 /* What a NIC says of a frame. */
 #define SAID_BY_NIC                                                                       \
 	(RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_IP_CKSUM_MASK | \
@@ -34,6 +38,7 @@ struct net_rx {
 	uint64_t counters[NET_COUNTER_N];
 	struct rte_ip_frag_tbl *fragments;
 	struct rte_ip_frag_death_row dead;
+	uint64_t next_expiry, expiry_interval;
 	unsigned int n_answers, n_transit;
 	struct rte_mbuf *answers[NET_BURST], *transit[NET_BURST];
 	struct neighbour neighbours[NEIGHBOURS];
@@ -71,6 +76,11 @@ const char *net_counter_text(unsigned int counter)
 	return counter < NET_COUNTER_N ? counters[counter].text : "?";
 }
 
+static bool serves_udp(const struct net_if *nif)
+{
+	return nif->any_port || nif->udp_port || nif->gtpu_port;
+}
+
 struct net_rx *net_rx_create(const struct net_rx_config *config)
 {
 	struct net_rx *rx =
@@ -79,10 +89,10 @@ struct net_rx *net_rx_create(const struct net_rx_config *config)
 	if (!rx)
 		return NULL;
 	rx->config = *config;
-	if (config->max_fragments > 0) {
+	rx->expiry_interval = rte_get_tsc_hz() / EXPIRY_PER_S;
+	if (config->max_fragments > 0 && serves_udp(config->nif)) {
 		rx->fragments = rte_ip_frag_table_create(
-			config->max_fragments, FRAGMENT_BUCKET,
-			rte_align32pow2(config->max_fragments) * FRAGMENT_BUCKET,
+			config->max_fragments, FRAGMENT_BUCKET, config->max_fragments,
 			rte_get_tsc_hz() / 1000 * config->fragment_ms, config->numa_node);
 		if (!rx->fragments) {
 			rte_free(rx);
@@ -424,6 +434,19 @@ static bool reassemble(struct net_rx *rx, struct packet *p, struct rte_ipv6_frag
 		return false;
 	count(rx, NET_COUNT_REASSEMBLED);
 	return true;
+}
+
+/* The library frees what is late when it needs the room, which is never where nothing comes. A call
+ * takes no more than its list holds, so what is left is for the next turn. */
+void net_rx_expire(struct net_rx *rx, uint64_t tsc)
+{
+	if (!rx->fragments || tsc < rx->next_expiry)
+		return;
+	rte_ip_frag_table_del_expired_entries(rx->fragments, &rx->dead, tsc);
+	if (rx->dead.cnt == 0)
+		rx->next_expiry = tsc + rx->expiry_interval;
+	count_n(rx, NET_COUNT_FRAGMENTS_LATE, rx->dead.cnt);
+	rte_ip_frag_free_death_row(&rx->dead, 0);
 }
 
 static bool ipv4_sum_is_right(const struct net_rx *rx, const struct packet *p,
