@@ -829,6 +829,30 @@ Test(au_worker, full_ring_of_answers_costs_the_answer_alone)
 	empty(f.shared->answers, n);
 }
 
+/* Nothing comes after it that would make it give way. */
+Test(au_worker, fragment_whose_others_do_not_come_is_freed)
+{
+	uint8_t frame[14 + 20 + 8] = {
+		[12] = 0x08, /* IPv4 */
+		[14] = 0x45, [17] = 28,	 [20] = 0x20 /* more */,
+		[22] = 64,   [23] = 17,	 [26] = 192,
+		[28] = 2,    [29] = 100, [30] = 192,
+		[32] = 2,    [33] = 1,
+	};
+	uint16_t sum = (uint16_t)~net_ipv4_sum(frame + 14);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(rte_mempool_lookup("an"));
+
+	cr_assert_not_null(m);
+	memcpy(frame + 24, &sum, 2);
+	memcpy(rte_pktmbuf_append(m, sizeof(frame)), frame, sizeof(frame));
+	cr_assert_eq(rte_ring_enqueue(rte_ring_lookup("to_au"), m), 0);
+	work();
+	cr_expect_eq(au_worker_net_counter(f.worker, NET_COUNT_FRAGMENTS), 1);
+	rte_delay_us_sleep(1100000);
+	work();
+	cr_expect_eq(au_worker_net_counter(f.worker, NET_COUNT_FRAGMENTS_LATE), 1);
+}
+
 /* ---------------------------------------------------------------- snapshots */
 
 Test(au_worker, snapshot_goes_when_no_job_and_no_context_refers_to_it)

@@ -771,6 +771,36 @@ Test(config, buffers_exceed_what_the_rings_can_hold)
 	refuse(0, "", "mbufs: 2048\n", 15, "'mbufs' is 2048", "2048");
 }
 
+/* One worker's queues hold 2,048, and unfinished datagrams a quarter of all. */
+Test(config, buffers_exceed_what_fragments_can_hold_too)
+{
+	refuse(0, "", "mbufs: 2700\n", 15, "'mbufs' is 2700", "fragments 672");
+	struct config *c = load_with(0, "", "mbufs: 2800\n");
+
+	cr_assert(c, "%s", reports);
+	cr_expect_eq(config_max_fragments(c), 2800 / 4 / 8);
+	config_free(c);
+	c = load_with(0, "", "");
+	cr_assert(c, "%s", reports);
+	cr_expect_eq(config_max_fragments(c), 1024);
+	config_free(c);
+}
+
+Test(config, readers_of_a_port_share_what_fragments_may_hold)
+{
+	struct config *c = load_with(3,
+				     "  - {lcore: 0, stages: [worker, crypto, control]}\n"
+				     "  - {lcore: 1, stages: [worker]}\n"
+				     "  - {lcore: 2, stages: [worker]}\n"
+				     "  - {lcore: 3, stages: [worker]}",
+				     "");
+
+	cr_assert(c, "%s", reports);
+	cr_expect_eq(config_max_fragments(c), 256);
+	cr_expect_eq(config_fragment_mbufs(c), c->mbufs / 4);
+	config_free(c);
+}
+
 Test(config, access_nodes_have_addresses_that_exist)
 {
 	refuse(9, "  - {name: an, address: 192.0.2, key-file: an.key}", "", 9, "'192.0.2'",

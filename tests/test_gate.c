@@ -1474,6 +1474,28 @@ Test(gate, frames_that_workers_hand_over_are_handled_by_their_port)
 	cr_expect_eq(gate_net_counter(w.gate, NET_COUNT_RX_PACKETS), 6);
 }
 
+/* Nothing comes after it that would make it give way. */
+Test(gate, fragment_whose_others_do_not_come_is_freed)
+{
+	struct packet up = world_request(0, false);
+	struct octets inner = world_packet(&up), m = world_g_pdu(&inner, world_teid(0));
+	struct octets frame = world_n3_frame(&m, 0, 40000);
+	uint8_t *ip = frame.p + ETHER;
+
+	store_be16(ip + 6, RTE_IPV4_HDR_MF_FLAG);
+	memset(ip + 10, 0, 2);
+	uint16_t sum = (uint16_t)~net_ipv4_sum(ip);
+
+	memcpy(ip + 10, &sum, 2);
+	world_send(N3, &frame);
+	world_poll();
+	cr_expect_eq(gate_net_counter(w.gate, NET_COUNT_FRAGMENTS), 1);
+	cr_expect_eq(gate_net_counter(w.gate, NET_COUNT_FRAGMENTS_LATE), 0);
+	rte_delay_us_sleep(1000 * (w.shared.fragment_ms + 20));
+	world_poll();
+	cr_expect_eq(gate_net_counter(w.gate, NET_COUNT_FRAGMENTS_LATE), 1);
+}
+
 Test(gate, one_port_may_serve_access_nodes_and_data_network)
 {
 	static const uint8_t gateway[16] = {192, 0, 2, 254};

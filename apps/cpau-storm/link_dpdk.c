@@ -154,6 +154,7 @@ static unsigned int dpdk_poll(void *arg,
 				g->payload.n);
 		rte_pktmbuf_free(g->mbuf);
 	}
+	net_rx_expire(d->rx, rte_rdtsc());
 	unsigned int answers = net_rx_answers(d->rx, packets, NET_BURST);
 
 	for (unsigned int i = 0; i < answers; i++)

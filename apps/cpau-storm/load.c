@@ -205,6 +205,7 @@ static void receive(struct load *l, const struct link_port *p)
 	rte_pktmbuf_free_bulk(load, n_load);
 	if (n_others > 0)
 		answer(p, others, n_others);
+	net_rx_expire(p->rx, rte_rdtsc());
 }
 
 void load_turn(struct load *l, bool sends)

@@ -17,7 +17,7 @@
 enum {
 	MIB = 1 << 20,
 	OBJECT_OVERHEAD = 128, /* mempool header and alignment of one object */
-	QUEUE_MIB = 10,	       /* a worker on a port: mostly its reassembly table */
+	QUEUE_MIB = 3,	       /* a worker on a port: mostly its reassembly table */
 	BASE_MIB = 64,	       /* EAL, ports, indirect pools */
 	NODES_MAX = 8,
 	EAL_NO_HUGE_MIB = 64, /* EAL's choice for --no-huge without -m */

@@ -874,9 +874,11 @@ unsigned int au_worker_poll(struct au_worker *w)
 	if (w->jobs_free <= w->shared->jobs_plenty)
 		w->jobs_counted = 0;
 	begin_admission(w);
-	for (unsigned int i = 0; i < w->n_queues; i++)
+	for (unsigned int i = 0; i < w->n_queues; i++) {
 		if (w->queues[i].queue != WORKER_NO_QUEUE)
 			done += poll_queue(w, &w->queues[i]);
+		net_rx_expire(w->queues[i].rx, w->tsc);
+	}
 	if (w->config.steering && w->n_queues > 0) {
 		unsigned int n = rte_ring_dequeue_burst(w->config.steering[w->config.index],
 							(void **)packets, NET_BURST, NULL);

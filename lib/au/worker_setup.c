@@ -4,10 +4,7 @@
 #include "au/user_plane.h"
 #include "au/worker.h"
 
-enum {
-	FRAGMENTED_MAX = 1024, /* datagrams under reassembly, a worker: at most 8 mbufs each */
-	FRAGMENT_MS = 1000,
-};
+enum { FRAGMENT_MS = 1000 };
 
 static struct au_gather *make_gathers(struct rte_ring **rings, unsigned int n, int numa_node)
 {
@@ -59,7 +56,7 @@ bool au_worker_add_queue(struct au_worker *w, unsigned int nif, uint16_t queue,
 		.nif = q->nif,
 		.nif_index = (uint8_t)nif,
 		.pool = pool,
-		.max_fragments = FRAGMENTED_MAX,
+		.max_fragments = config_max_fragments(w->shared->config),
 		.fragment_ms = FRAGMENT_MS,
 		.numa_node = w->config.numa_node,
 		.find_source = worker_find_source,

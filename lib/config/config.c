@@ -8,9 +8,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "config/internal.h"
+#include <rte_common.h>
 
-enum { FILE_SIZE_MAX = 4 << 20 };
+#include "config/internal.h"
+#include "net/net.h"
+
+enum {
+	FILE_SIZE_MAX = 4 << 20,
+	MAX_FRAGMENTS = 1024,
+	FRAGMENTS_PART = 4, /* of the mbufs of a port */
+};
 
 /* ---------------------------------------------------------------- what libcyaml says */
 
@@ -258,6 +265,28 @@ unsigned int config_rx_queues(const struct config *c, unsigned int port)
 		p->serves & CONFIG_SERVES_AN ? CONFIG_STAGE_WORKER : CONFIG_STAGE_GATE;
 
 	return p->rx_queues ? p->rx_queues : config_stage_count(c, reader);
+}
+
+/* A port is read by workers or by gates. */
+static unsigned int readers(const struct config *c)
+{
+	unsigned int workers = config_stage_count(c, CONFIG_STAGE_WORKER),
+		     gates = config_stage_count(c, CONFIG_STAGE_GATE),
+		     most = RTE_MAX(workers, gates);
+
+	return RTE_MAX(most, 1u);
+}
+
+unsigned int config_max_fragments(const struct config *c)
+{
+	unsigned int part = c->mbufs / FRAGMENTS_PART / NET_REASSEMBLY_MBUFS / readers(c);
+
+	return RTE_MIN(RTE_MAX(part, 1u), (unsigned int)MAX_FRAGMENTS);
+}
+
+unsigned int config_fragment_mbufs(const struct config *c)
+{
+	return readers(c) * config_max_fragments(c) * NET_REASSEMBLY_MBUFS;
 }
 
 unsigned int config_tx_queue(const struct config *c, unsigned int port, unsigned int n)

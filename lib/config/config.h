@@ -198,6 +198,11 @@ void config_free(struct config *c);
 
 /* How many lcores run the stage, over all lcores. */
 unsigned int config_stage_count(const struct config *c, enum config_stage stage);
+/* Datagrams under reassembly at a time, of one worker or gate on one port. At most 1024, and so few
+ * that what all of them hold while unfinished is a quarter of the port's mbufs. */
+unsigned int config_max_fragments(const struct config *c);
+/* The mbufs of a port that they can hold. */
+unsigned int config_fragment_mbufs(const struct config *c);
 /* Queues of the port: its readers' (workers where the AN link is, else gates; as far as nothing
  * else is said), and one for each lcore that sends over it (control where the AN link is, gates
  * where N3 or N6 is). */

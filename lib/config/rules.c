@@ -394,15 +394,17 @@ static void check_port(struct loader *l, unsigned int i)
 	if (!p->ipv4 && !p->ipv6)
 		config_problem(l, config_path(path, "ports[%u]", i),
 			       "the port has no address; give 'ipv4', 'ipv6' or both");
-	uint64_t held =
+	uint64_t rings =
 		(uint64_t)rx_queues * p->rx_descriptors + (uint64_t)tx_queues * p->tx_descriptors;
+	unsigned int fragments = config_fragment_mbufs(c);
 
-	if (c->mbufs <= held)
-		config_problem(
-			l, "mbufs",
-			"'mbufs' is %u, and the rings of %s alone can hold %llu (%u receive and "
-			"%u transmit queues); give more than that, better twice as many",
-			c->mbufs, p->device, (unsigned long long)held, rx_queues, tx_queues);
+	if (c->mbufs <= rings + fragments)
+		config_problem(l, "mbufs",
+			       "'mbufs' is %u, and the rings of %s can hold %llu (%u receive and "
+			       "%u transmit queues), fragments %u; give more than both, better "
+			       "twice as many",
+			       c->mbufs, p->device, (unsigned long long)rings, rx_queues, tx_queues,
+			       fragments);
 }
 
 /* ---------------------------------------------------------------- access nodes */

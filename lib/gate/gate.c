@@ -62,14 +62,15 @@ struct gate_pace gate_pace_make(uint64_t tsc_hz, uint32_t per_s)
 	return pace;
 }
 
-static struct net_rx *make_rx(struct gate *g, unsigned int nif, struct rte_mempool *pool)
+static struct net_rx *make_rx(struct gate *g, unsigned int nif, struct rte_mempool *pool,
+			      unsigned int max_fragments)
 {
 	const struct gate_shared *s = g->shared;
 
 	return net_rx_create(&(struct net_rx_config){.nif = &s->nifs[nif],
 						     .nif_index = (uint8_t)nif,
 						     .pool = pool,
-						     .max_fragments = s->max_fragments,
+						     .max_fragments = max_fragments,
 						     .fragment_ms = s->fragment_ms,
 						     .numa_node = g->config.numa_node,
 						     .find_source = s->find_source,
@@ -77,13 +78,13 @@ static struct net_rx *make_rx(struct gate *g, unsigned int nif, struct rte_mempo
 						     .neighbours = s->neighbours});
 }
 
-/* Of the ports that serve the user plane. */
+/* Of the ports that serve the user plane. Fragments for us are not handed over. */
 static bool make_handed_over(struct gate *g)
 {
 	for (unsigned int i = 0; i < g->shared->n_nifs; i++) {
 		if (!g->shared->nifs[i].gtpu_port && !g->shared->nifs[i].transit)
 			continue;
-		g->handed_over[i] = make_rx(g, i, g->config.pool);
+		g->handed_over[i] = make_rx(g, i, g->config.pool, 0);
 		if (!g->handed_over[i])
 			return false;
 	}
@@ -135,7 +136,7 @@ bool gate_add_queue(struct gate *g, unsigned int nif, uint16_t queue, struct rte
 
 	if (g->n_queues == GATE_QUEUES || nif >= g->shared->n_nifs)
 		return false;
-	q->rx = make_rx(g, nif, pool);
+	q->rx = make_rx(g, nif, pool, g->shared->max_fragments);
 	if (!q->rx)
 		return false;
 	q->port_id = g->shared->nifs[nif].port_id;
@@ -176,6 +177,7 @@ static unsigned int poll_queue(struct gate *g, const struct gate_queue *q)
 
 	if (n > 0)
 		handle(g, q->rx, q->nif, frames, n);
+	net_rx_expire(q->rx, g->tsc);
 	return n;
 }
 

@@ -168,7 +168,7 @@ struct gate_shared {
 	/* Of one session and direction, beyond which they are dropped: an eighth of a second's, at
 	 * least 32, may come at once. 0: no limit. */
 	uint32_t packets_per_s;
-	unsigned int max_fragments, fragment_ms; /* outer fragments: as in net_rx_config */
+	unsigned int max_fragments, fragment_ms; /* outer, of a queue: as in net_rx_config */
 	int (*find_source)(void *arg, const struct net_addr *source); /* the AN of an N3 address */
 	void *find_arg;
 	uint64_t tsc_hz;
