@@ -7,6 +7,8 @@
 #include <criterion/criterion.h>
 
 #include <rte_cycles.h>
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
 #include <rte_ip_frag.h>
 #include <sanitizer/asan_interface.h>
 
@@ -1277,6 +1279,47 @@ Test(net, fragments_of_one_datagram_take_one_way)
 	cr_expect_eq(net_flow_hash(a), net_flow_hash(b));
 	rte_pktmbuf_free(a);
 	rte_pktmbuf_free(b);
+}
+
+/* ---------------------------------------------------------------- ports */
+
+/* A port whose frames come back, and which, as a NIC, takes no more than it is told to. */
+static struct rte_mempool *start_port(const char *name, struct net_if *nif, unsigned int mtu)
+{
+	struct rte_ring *ring = rte_ring_create(name, 64, SOCKET_ID_ANY, 0);
+	struct net_port_config config = {.rx_queues = 1,
+					 .tx_queues = 1,
+					 .rx_descriptors = 64,
+					 .tx_descriptors = 64,
+					 .mtu = mtu,
+					 .mbufs = 1023};
+	char device[64];
+	struct rte_mempool *mbufs;
+	int code, port;
+
+	snprintf(device, sizeof(device), "net_ring_%s", name);
+	config.device = device;
+	cr_assert(ring);
+	port = rte_eth_from_rings(name, &ring, 1, &ring, 1, 0);
+	cr_assert_geq(port, 0);
+	cr_assert_eq(rte_eth_promiscuous_disable((uint16_t)port), 0);
+	cr_assert_eq(rte_eth_allmulticast_disable((uint16_t)port), 0);
+	cr_assert_eq(net_port_start(&config, nif, &mbufs, &code), NET_PORT_OK);
+	return mbufs;
+}
+
+/* Solicitations go to multicast addresses (RFC 4861 7.2.2), which a NIC leaves out by itself. */
+Test(net, port_with_ipv6_hears_multicast)
+{
+	struct net_if with = {.ipv6 = ours.ipv6}, without = {.ipv4 = ours.ipv4};
+
+	start_port("with", &with, 1500);
+	start_port("without", &without, 1500);
+	cr_expect_eq(rte_eth_allmulticast_get(with.port_id), 1);
+	cr_expect_eq(rte_eth_allmulticast_get(without.port_id), 0);
+	cr_expect_eq(rte_eth_promiscuous_get(with.port_id), 0);
+	net_port_stop(&with);
+	net_port_stop(&without);
 }
 
 Test(net, every_counter_has_a_name_of_its_own_and_a_text)

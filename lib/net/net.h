@@ -301,7 +301,8 @@ const char *net_port_error_text(enum net_port_error e);
 enum { NET_MBUF_DATA = 4096 + RTE_PKTMBUF_HEADROOM }; /* two certificates fit in one segment */
 
 /* Configures and starts the port, makes its mbuf pool on its NUMA node, and fills in nif's port_id,
- * mac, mtu, rx_checksum and rss. On failure *code is the errno of the call that failed. */
+ * mac, mtu, rx_checksum and rss. Where nif has an IPv6 address, the port takes all multicast, if
+ * the driver can. On failure *code is the errno of the call that failed. */
 enum net_port_error net_port_start(const struct net_port_config *config, struct net_if *nif,
 				   struct rte_mempool **pool, int *code);
 void net_port_stop(const struct net_if *nif);

@@ -104,6 +104,9 @@ enum net_port_error net_port_start(const struct net_port_config *config, struct 
 		return e;
 	if (config->promiscuous)
 		rte_eth_promiscuous_enable(port);
+	/* For neighbour solicitations. A driver that cannot mostly hears everything anyway. */
+	if (nif->ipv6.family == 6)
+		rte_eth_allmulticast_enable(port);
 	*code = rte_eth_dev_start(port);
 	if (*code == 0)
 		*code = rte_eth_macaddr_get(port, &nif->mac);
