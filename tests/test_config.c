@@ -214,7 +214,7 @@ Test(config, what_is_given_is_taken)
 			  "    ipv4: 192.0.2.1/24\n"
 			  "    ipv6: 2001:db8::1/64\n"
 			  "    vlan: 100\n"
-			  "    mtu: 9000\n"
+			  "    mtu: 4200\n"
 			  "    rx-queues: 4\n"
 			  "    promiscuous: true\n"
 			  "udp-port: 1234\n"
@@ -655,7 +655,7 @@ Test(config, a_value_of_the_wrong_kind_is_refused)
 	refuse(0, "", "udp-port: -1\n", 15, "'-1' is not accepted", "1 to 65535");
 	refuse(0, "", "mbufs: 99999999999999999999\n", 15, "is not accepted", "buffers");
 	refuse(0, "", "mbufs: [1]\n", 15, "is not accepted", "buffers");
-	refuse(7, "    ipv4: 192.0.2.1/24\n    mtu: 1.5", "", 8, "'1.5'", "9000 octets");
+	refuse(7, "    ipv4: 192.0.2.1/24\n    mtu: 1.5", "", 8, "'1.5'", "4200 octets");
 	refuse(0, "", "mbufs: 32k\n", 15, "'32k'", "decimal");
 	refuse(0, "", "mbufs: 040000\n", 15, "'040000'", "decimal");
 	refuse(3, "  - {lcore: 1, stages: [worker, crypto, contorl]}", "", 3,
@@ -673,8 +673,8 @@ Test(config, a_number_out_of_range_is_refused)
 	refuse(0, "", "udp-port: 0\n", 15, "is 0", "1 to 65535");
 	refuse(0, "", "mbufs: 1000\n", 15, "is 1000", "1024 to");
 	refuse(7, "    ipv4: 192.0.2.1/24\n    vlan: 4095", "", 8, "is 4095", "0 to 4094");
-	refuse(7, "    ipv4: 192.0.2.1/24\n    mtu: 575", "", 8, "is 575", "576 to 9000");
-	refuse(7, "    ipv4: 192.0.2.1/24\n    mtu: 9001", "", 8, "is 9001", "576 to 9000");
+	refuse(7, "    ipv4: 192.0.2.1/24\n    mtu: 575", "", 8, "is 575", "576 to 4200");
+	refuse(7, "    ipv4: 192.0.2.1/24\n    mtu: 4201", "", 8, "is 4201", "576 to 4200");
 	refuse(7, "    ipv4: 192.0.2.1/24\n    rx-descriptors: 8", "", 8, "is 8", "64 to");
 	refuse(3, "  - {lcore: 128, stages: [worker, crypto, control]}", "", 3, "is 128",
 	       "0 to 127");

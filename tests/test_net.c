@@ -917,6 +917,24 @@ Test(net, fragments_are_put_together_in_every_order)
 	cr_expect_eq(counter(NET_COUNT_REASSEMBLY_FAILED), 0);
 }
 
+/* A datagram of the AN link has at most 4,096 octets. */
+Test(net, longest_datagram_is_put_together)
+{
+	struct rte_mbuf *frames[NET_FRAGMENTS_MAX];
+
+	theirs.mtu = 1500;
+	for (unsigned int vlan = 0; vlan < 6; vlan += 5)
+		for (int v6 = 0; v6 < 2; v6++) {
+			unsigned int whole = 0;
+
+			ours.vlan = theirs.vlan = (uint16_t)vlan;
+			cr_assert_eq(send_datagram(v6, 4096, (uint16_t)(1 + vlan), frames), 3);
+			for (unsigned int i = 0; i < 3; i++)
+				whole = feed_mbuf(received(frames[i]));
+			expect_whole(whole, 4096, v6 ? "IPv6" : "IPv4");
+		}
+}
+
 /* A port may give the frames as the sender chained them. */
 Test(net, frames_of_several_segments_are_read)
 {
@@ -1320,6 +1338,17 @@ Test(net, port_with_ipv6_hears_multicast)
 	cr_expect_eq(rte_eth_promiscuous_get(with.port_id), 0);
 	net_port_stop(&with);
 	net_port_stop(&without);
+}
+
+Test(net, mbuf_holds_the_largest_frame_of_a_port)
+{
+	struct net_if nif = {.ipv4 = ours.ipv4};
+	struct rte_mempool *mbufs = start_port("large", &nif, NET_MTU_MAX);
+
+	cr_expect_eq(nif.mtu, NET_MTU_MAX);
+	cr_expect_leq(NET_MTU_MAX + ETHER + 2 * 4 + 4,
+		      rte_pktmbuf_data_room_size(mbufs) - RTE_PKTMBUF_HEADROOM, "two tags, CRC");
+	net_port_stop(&nif);
 }
 
 Test(net, every_counter_has_a_name_of_its_own_and_a_text)

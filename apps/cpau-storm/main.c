@@ -476,7 +476,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		l->vlan = (uint16_t)number(state, "vlan", arg, 0, 4094);
 		return 0;
 	case OPT_MTU:
-		l->mtu = (uint16_t)number(state, "mtu", arg, 576, 9000);
+		l->mtu = (uint16_t)number(state, "mtu", arg, 576, NET_MTU_MAX);
 		return 0;
 	case OPT_DEVICE:
 		l->device = arg;

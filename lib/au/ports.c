@@ -2,6 +2,8 @@
  *
  * The authenticator's ports: what each serves, who reads it, who sends over it.
  */
+#include <stdio.h>
+
 #include <rte_ethdev.h>
 
 #include "au/instance.h"
@@ -65,6 +67,9 @@ static bool make_port(struct au *au, unsigned int i)
 	if (e != NET_PORT_OK)
 		return au_fail(au, "port %s: %s (%s)", p->device, net_port_error_text(e),
 			       strerror(-code));
+	if (nif->mtu != p->mtu)
+		fprintf(stderr, "cpau: port %s: the device takes packets of %u octets, not %u\n",
+			p->device, nif->mtu, p->mtu);
 	au->rx_queues[i] = port.rx_queues;
 	return true;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "config/internal.h"
+#include "net/net.h"
 
 enum { STRING_MAX = 4096, TEXT_MAX = 255 };
 
@@ -31,7 +32,7 @@ enum { STRING_MAX = 4096, TEXT_MAX = 255 };
 	X("packets-per-s", session.packets_per_s, 0, 10000000, 0, " packets a second (0: no limit)")
 #define PORT_NUMBERS(X)                                                      \
 	X("vlan", vlan, 0, 4094, 0, " (0: untagged)")                        \
-	X("mtu", mtu, 576, 9000, 1500, " octets")                            \
+	X("mtu", mtu, 576, NET_MTU_MAX, 1500, " octets")                     \
 	X("rx-queues", rx_queues, 0, 128, 0, " (0: one a reader)")           \
 	X("rx-descriptors", rx_descriptors, 64, 32768, 1024, " descriptors") \
 	X("tx-descriptors", tx_descriptors, 64, 32768, 1024, " descriptors")

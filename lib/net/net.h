@@ -298,11 +298,19 @@ enum net_port_error {
 };
 const char *net_port_error_text(enum net_port_error e);
 
-enum { NET_MBUF_DATA = 4096 + RTE_PKTMBUF_HEADROOM }; /* two certificates fit in one segment */
+/* A frame has one segment: mbufs hold the longest datagram of the AN link, 4,096 octets, with all
+ * its headers, and a frame of the largest MTU with two tags and CRC. */
+enum {
+	NET_MBUF_FRAME = 4352,
+	NET_MBUF_DATA = NET_MBUF_FRAME + RTE_PKTMBUF_HEADROOM,
+	NET_MTU_MAX = 4200,
+};
+_Static_assert(NET_MTU_MAX + 14 + 2 * 4 + 4 <= NET_MBUF_FRAME, "a frame fits in one segment");
 
 /* Configures and starts the port, makes its mbuf pool on its NUMA node, and fills in nif's port_id,
- * mac, mtu, rx_checksum and rss. Where nif has an IPv6 address, the port takes all multicast, if
- * the driver can. On failure *code is the errno of the call that failed. */
+ * mac, rx_checksum, rss, and mtu, which is less than asked for where the device takes less. Where
+ * nif has an IPv6 address, the port takes all multicast, if the driver can. On failure *code is the
+ * errno of the call that failed. */
 enum net_port_error net_port_start(const struct net_port_config *config, struct net_if *nif,
 				   struct rte_mempool **pool, int *code);
 void net_port_stop(const struct net_if *nif);

@@ -110,10 +110,11 @@ enum net_port_error net_port_start(const struct net_port_config *config, struct 
 	*code = rte_eth_dev_start(port);
 	if (*code == 0)
 		*code = rte_eth_macaddr_get(port, &nif->mac);
+	if (*code == 0)
+		*code = rte_eth_dev_get_mtu(port, &nif->mtu);
 	if (*code != 0)
 		return NET_PORT_START;
 	nif->port_id = port;
-	nif->mtu = (uint16_t)config->mtu;
 	return NET_PORT_OK;
 }
 
