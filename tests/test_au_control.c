@@ -818,6 +818,36 @@ Test(au_control, session_on_another_dnn_is_refused_and_the_attach_goes_on)
 	cr_expect_eq(ue->device.state, DEVICE_ATTACHED);
 }
 
+/* The UE has its ATTACH ACCEPT, or it would not ask: it is not sent again, whatever comes of the
+ * session. */
+Test(au_control, session_refused_without_an_attach_complete_leaves_the_ue_registered)
+{
+	struct test_ue *ue = ue_in(UE_ACCEPT);
+	struct wire_message sm = session_request(WIRE_NAS_SESSION_ESTABLISHMENT_REQUEST);
+
+	fixture_lose(ue);
+	send_session_request(ue, &sm, span_make("\x08internet", 9));
+	answer();
+	cr_expect_eq(fixture_cause(WIRE_CAUSE_SESSION_REFUSED), 1);
+	cr_expect_eq(f.n_got, 1, "PDU SESSION ESTABLISHMENT REJECT");
+	context_in(ue, UE_REGISTERED);
+	run_out(ue, WIRE_DOWNLINK_NAS);
+	cr_expect_eq(fixture_event(AU_COUNT_RETRANSMISSIONS), 0);
+	cr_expect_eq(ue->released, WIRE_CAUSE_TIMEOUT);
+}
+
+Test(au_control, session_request_that_cannot_be_read_says_that_attach_accept_has_come)
+{
+	struct test_ue *ue = ue_in(UE_ACCEPT);
+	struct wire_message reject = session_request(WIRE_NAS_SESSION_ESTABLISHMENT_REJECT);
+
+	fixture_lose(ue);
+	send_session_request(ue, &reject, span_make(NULL, 0));
+	cr_expect_eq(answer(), 0);
+	cr_expect_eq(fixture_cause(WIRE_CAUSE_MESSAGE_UNKNOWN), 1);
+	context_in(ue, UE_REGISTERED);
+}
+
 Test(au_control, session_asked_for_again_is_given_again)
 {
 	struct test_ue *ue = ue_in(UE_ATTACHED);

@@ -560,8 +560,11 @@ static void on_secured_nas(struct au_control *c, struct ue *ue, const struct wir
 		}
 		break;
 	case WIRE_NAS_UL_NAS_TRANSPORT:
-		/* In UE_ACCEPT: ATTACH COMPLETE was lost or overtaken; this says as much. */
-		if (ue->state >= UE_ACCEPT && ue->state <= UE_ATTACHED) {
+		/* In UE_ACCEPT: ATTACH COMPLETE was lost or overtaken; this says as much, whatever
+		 * comes of the session. */
+		if (ue->state == UE_ACCEPT)
+			on_attach_complete(c, ue);
+		if (ue->state >= UE_REGISTERED && ue->state <= UE_ATTACHED) {
 			control_session_request(c, ue, m);
 			return;
 		}
