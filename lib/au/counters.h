@@ -24,7 +24,7 @@
 	X(IN_FLIGHT_DUPLICATES, "in-flight-duplicates",                                          \
 	  "requests dropped because the same one is being worked on")                            \
 	X(RETRANSMITTED_REQUESTS, "retransmitted-requests",                                      \
-	  "ATTACH REQUESTs answered again without cryptography")                                 \
+	  "ATTACH REQUESTs that came again; answered again if step 5 is awaited, else ignored")  \
 	X(JOBS_EXHAUSTED, "jobs-exhausted", "messages dropped because no job was free")          \
 	X(MULTIPLES_EXHAUSTED, "multiples-exhausted",                                            \
 	  "device keys of which nothing was kept for step 6, for want of room")                  \
