@@ -211,6 +211,21 @@ Test(au_worker, message_without_a_context_is_counted_by_what_is_wrong_with_it)
 	cr_expect_eq(f.n_got, 0);
 }
 
+Test(au_worker, plain_message_with_a_spare_bit_in_its_header_is_dropped_as_bad_header)
+{
+	struct test_ue *ue = fixture_ue(), *begun = fixture_ue();
+
+	fixture_attach_until(begun, UE_AUTHENTICATION);
+	fixture_begin(ue);
+	ue->nas[1] = begun->nas[1] = 0x10;
+	fixture_uplink(ue);
+	fixture_uplink(begun);
+	answer();
+	cr_expect_eq(fixture_cause(WIRE_CAUSE_BAD_HEADER), 2);
+	cr_expect_eq(f.n_got, 0);
+	cr_expect_eq(fixture_context(begun)->state, UE_AUTHENTICATION);
+}
+
 /* ---------------------------------------------------------------- certificates of step 1 */
 
 Test(au_worker, certificate_against_a_rule_is_refused_before_any_signature)

@@ -664,6 +664,20 @@ static void pass_on(struct au_worker *w, const struct worker_record *r, enum au_
 	job_to_control(w, job);
 }
 
+/* Nothing but an ATTACH REQUEST makes sense without a context. The decoder ignores the spare bits
+ * of the header, which are refused here as they are with a context. */
+static enum wire_cause cause_without_context(struct span nas)
+{
+	struct wire_message m;
+	enum sec_header header;
+	enum wire_cause cause = wire_nas_decode(&m, nas);
+
+	if (cause != WIRE_CAUSE_NONE)
+		return cause;
+	return sec_nas_peek(nas, &header) == SEC_OK ? WIRE_CAUSE_OUT_OF_ORDER
+						    : WIRE_CAUSE_BAD_HEADER;
+}
+
 static void on_uplink_nas(struct au_worker *w, const struct worker_record *r)
 {
 	struct span nas = r->record.payload;
@@ -687,10 +701,7 @@ static void on_uplink_nas(struct au_worker *w, const struct worker_record *r)
 		return;
 	}
 	if (r->record.au_ue_id == 0) {
-		/* No context: nothing but an ATTACH REQUEST makes sense. */
-		enum wire_cause cause = wire_nas_decode(&m, nas);
-
-		count_cause(w, cause != WIRE_CAUSE_NONE ? cause : WIRE_CAUSE_OUT_OF_ORDER);
+		count_cause(w, cause_without_context(nas));
 		return;
 	}
 	pass_on(w, r, AU_JOB_NAS, shard_of_ue_id(w, r->record.au_ue_id));
