@@ -226,6 +226,115 @@ Test(au_worker, plain_message_with_a_spare_bit_in_its_header_is_dropped_as_bad_h
 	cr_expect_eq(fixture_context(begun)->state, UE_AUTHENTICATION);
 }
 
+/* ---------------------------------------------------------------- before AN SETUP */
+
+/* As after a restart, of which the access node knows nothing. */
+static void forget_an(unsigned int an)
+{
+	atomic_store(&f.shared->an_ready[an], 0);
+}
+
+static unsigned int count_got(enum wire_record_type type, unsigned int an)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < f.n_got; i++)
+		n += f.got[i].record.type == type && f.got[i].an == an;
+	return n;
+}
+
+Test(au_worker, an_that_has_not_set_up_is_told_so)
+{
+	struct test_ue *ue = fixture_ue();
+
+	fixture_attach_until(ue, UE_AUTHENTICATION);
+	forget_an(0);
+	fixture_uplink(ue);
+	answer();
+	cr_assert_eq(f.n_got, 1);
+	cr_expect_eq(f.got[0].record.type, WIRE_ERROR_INDICATION);
+	cr_expect_eq(f.got[0].an, 0);
+	cr_expect_eq(f.got[0].port, ue->port);
+	cr_expect_eq(f.got[0].record.an_ue_id, 0);
+	cr_expect_eq(f.got[0].record.au_ue_id, 0);
+	cr_expect_eq(f.got[0].m.ie[WIRE_IE_CAUSE].p[0], WIRE_CAUSE_AN_NOT_SET_UP);
+	cr_expect_eq(fixture_cause(WIRE_CAUSE_AN_NOT_SET_UP), 1);
+	cr_expect_eq(fixture_event(AU_COUNT_ERROR_INDICATIONS), 1);
+	cr_expect_eq(fixture_event(AU_COUNT_AUTH_RESPONSES), 0);
+	cr_expect_eq(fixture_context(ue)->state, UE_AUTHENTICATION);
+}
+
+Test(au_worker, an_that_has_not_set_up_is_told_ten_times_a_second_at_most)
+{
+	struct test_ue *ue = fixture_ue(), *other = fixture_ue();
+	uint64_t taken = au_worker_jobs_of_epoch(f.worker, 0);
+
+	f.shared->tsc_hz *= 60; /* a tenth of a second is longer than this test */
+	forget_an(0);
+	forget_an(1);
+	other->an = 1;
+	for (unsigned int i = 0; i < FIXTURE_JOBS; i++)
+		fixture_send_cause(ue, WIRE_RELEASE_REQUEST, WIRE_CAUSE_RELEASED);
+	fixture_send_cause(other, WIRE_RELEASE_REQUEST, WIRE_CAUSE_RELEASED);
+	for (unsigned int i = 0; i < 4; i++)
+		work();
+	cr_expect_eq(au_worker_jobs_of_epoch(f.worker, 0), taken + 2, "a flood takes one job");
+	answer();
+	cr_expect_eq(count_got(WIRE_ERROR_INDICATION, 0), 1);
+	cr_expect_eq(count_got(WIRE_ERROR_INDICATION, 1), 1);
+	cr_expect_eq(fixture_cause(WIRE_CAUSE_AN_NOT_SET_UP), FIXTURE_JOBS + 1);
+	f.worker->told_not_set_up[0] -= f.shared->tsc_hz / 10;
+	fixture_send_cause(ue, WIRE_RELEASE_REQUEST, WIRE_CAUSE_RELEASED);
+	fixture_send_cause(other, WIRE_RELEASE_REQUEST, WIRE_CAUSE_RELEASED);
+	answer();
+	cr_expect_eq(f.n_got, 1);
+	cr_expect_eq(count_got(WIRE_ERROR_INDICATION, 0), 1);
+}
+
+Test(au_worker, telling_an_an_leaves_half_of_the_reserve)
+{
+	struct test_ue *ue = fixture_ue();
+	struct au_job *jobs[FIXTURE_JOBS];
+	unsigned int n = take_jobs(jobs, FIXTURE_RESERVE / 2);
+
+	forget_an(0);
+	fixture_send_cause(ue, WIRE_RELEASE_REQUEST, WIRE_CAUSE_RELEASED);
+	answer();
+	give_jobs(jobs, n);
+	cr_expect_eq(f.n_got, 0);
+	cr_expect_eq(fixture_cause(WIRE_CAUSE_AN_NOT_SET_UP), 1);
+	cr_expect_eq(fixture_event(AU_COUNT_JOBS_EXHAUSTED), 0);
+	fixture_send_cause(ue, WIRE_RELEASE_REQUEST, WIRE_CAUSE_RELEASED);
+	answer();
+	cr_expect_eq(count_got(WIRE_ERROR_INDICATION, 0), 1, "the next record may ask again");
+}
+
+Test(au_worker, an_whose_setup_came_first_is_not_told_that_it_did_not)
+{
+	static const uint8_t name[] = {0x02, 0, 1, 'a'};
+	struct test_ue *ue = fixture_ue();
+
+	forget_an(0);
+	fixture_send_record(0, ue->port, WIRE_AN_SETUP_REQUEST, 0, 0,
+			    span_make(name, sizeof(name)));
+	fixture_send_cause(ue, WIRE_RELEASE_REQUEST, WIRE_CAUSE_RELEASED);
+	answer();
+	cr_expect_eq(count_got(WIRE_AN_SETUP_RESPONSE, 0), 1);
+	cr_expect_eq(f.n_got, 1);
+	cr_expect_eq(fixture_cause(WIRE_CAUSE_AN_NOT_SET_UP), 1);
+}
+
+Test(au_worker, error_indication_is_never_answered)
+{
+	struct test_ue *ue = fixture_ue();
+
+	forget_an(0);
+	fixture_send_cause(ue, WIRE_ERROR_INDICATION, WIRE_CAUSE_INTERNAL);
+	answer();
+	cr_expect_eq(f.n_got, 0);
+	cr_expect_eq(fixture_cause(WIRE_CAUSE_AN_NOT_SET_UP), 1);
+}
+
 /* ---------------------------------------------------------------- certificates of step 1 */
 
 Test(au_worker, certificate_against_a_rule_is_refused_before_any_signature)

@@ -668,6 +668,21 @@ static void on_an_setup(struct au_control *c, const struct au_job *job)
 	control_send_to(c, &job->peer, WIRE_AN_SETUP_RESPONSE, 0, 0, &m);
 }
 
+/* A record came before the AN's SETUP: it is told to set up. But not if it has done so meanwhile:
+ * it would let go of UEs that are ours. */
+static void on_not_set_up(struct au_control *c, const struct au_job *job)
+{
+	struct wire_message m;
+	const uint8_t cause = WIRE_CAUSE_AN_NOT_SET_UP;
+
+	if (atomic_load_explicit(&c->shared->an_ready[job->an], memory_order_relaxed))
+		return;
+	wire_message_init(&m, 0, WIRE_ERROR_INDICATION);
+	wire_set(&m, WIRE_IE_CAUSE, &cause, 1);
+	control_send_to(c, &job->peer, WIRE_ERROR_INDICATION, 0, 0, &m);
+	control_count(c, AU_COUNT_ERROR_INDICATIONS);
+}
+
 static void on_record(struct au_control *c, const struct au_job *job)
 {
 	struct wire_message m;
@@ -861,6 +876,9 @@ static void handle(struct au_control *c, struct au_job *job)
 		break;
 	case AU_JOB_REFUSE:
 		on_refusal(c, job);
+		break;
+	case AU_JOB_NOT_SET_UP:
+		on_not_set_up(c, job);
 		break;
 	}
 	au_count(&c->jobs_of_epoch[job->epoch], 1);

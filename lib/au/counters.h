@@ -47,6 +47,8 @@
 	X(TX_DROPPED, "tx-dropped", "packets that the port did not take")                        \
 	X(OVERLOAD_STARTS, "overload-starts", "OVERLOAD STARTs sent to access nodes")            \
 	X(OVERLOAD_STOPS, "overload-stops", "OVERLOAD STOPs sent to access nodes")               \
+	X(ERROR_INDICATIONS, "error-indications",                                                \
+	  "ERROR INDICATIONs sent to access nodes that have not set up")                         \
 	X(REFUSED, "refused", "refusals sent")
 
 enum au_counter {

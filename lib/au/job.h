@@ -23,12 +23,13 @@ enum {
 };
 
 enum au_job_kind {
-	AU_JOB_ATTACH,	 /* step 2: through crypto, then AUTHENTICATION REQUEST */
-	AU_JOB_RESPONSE, /* step 6: through crypto, then SECURITY MODE COMMAND */
-	AU_JOB_RETRY,	 /* an ATTACH REQUEST whose RAND_UE is known: straight to control */
-	AU_JOB_NAS,	 /* any other NAS message: straight to control */
-	AU_JOB_RECORD,	 /* a record of the AN itself: straight to control */
-	AU_JOB_REFUSE,	 /* refused by the worker; control answers where an answer is safe */
+	AU_JOB_ATTACH,	   /* step 2: through crypto, then AUTHENTICATION REQUEST */
+	AU_JOB_RESPONSE,   /* step 6: through crypto, then SECURITY MODE COMMAND */
+	AU_JOB_RETRY,	   /* an ATTACH REQUEST whose RAND_UE is known: straight to control */
+	AU_JOB_NAS,	   /* any other NAS message: straight to control */
+	AU_JOB_RECORD,	   /* a record of the AN itself: straight to control */
+	AU_JOB_REFUSE,	   /* refused by the worker; control answers where an answer is safe */
+	AU_JOB_NOT_SET_UP, /* a record of an AN that has not set up, which control tells it */
 };
 
 /* One signature to check. The message is hashed by the crypto stage. */

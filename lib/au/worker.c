@@ -11,6 +11,8 @@
 
 #include "au/worker.h"
 
+enum { NOT_SET_UP_HZ = 10 }; /* an AN is told so at most, by each worker */
+
 static void count(struct au_worker *w, enum au_counter counter)
 {
 	au_count(&w->counters.events[counter], 1);
@@ -707,6 +709,26 @@ static void on_uplink_nas(struct au_worker *w, const struct worker_record *r)
 	pass_on(w, r, AU_JOB_NAS, shard_of_ue_id(w, r->record.au_ue_id));
 }
 
+/* We have restarted, and the AN does not know, or it never set up. It is told through control,
+ * however much it sends, but for ERROR INDICATIONs, which are never answered. As with refusals,
+ * the jobs that others need are not for this. */
+static void on_not_set_up(struct au_worker *w, const struct worker_record *r)
+{
+	count_cause(w, WIRE_CAUSE_AN_NOT_SET_UP);
+	if (r->record.type == WIRE_ERROR_INDICATION ||
+	    w->tsc - w->told_not_set_up[r->an] < w->shared->tsc_hz / NOT_SET_UP_HZ ||
+	    jobs_free(w) <= w->shared->jobs_reserve / 2)
+		return;
+	struct au_job *job = job_take(w, r, true);
+
+	if (!job)
+		return;
+	job->kind = AU_JOB_NOT_SET_UP;
+	job->shard = (uint8_t)(r->an % w->shared->n_shards);
+	w->told_not_set_up[r->an] = w->tsc;
+	job_to_control(w, job);
+}
+
 static void on_record(struct au_worker *w, const struct worker_record *r)
 {
 	count(w, AU_COUNT_RECORDS);
@@ -715,7 +737,7 @@ static void on_record(struct au_worker *w, const struct worker_record *r)
 		return;
 	}
 	if (!atomic_load_explicit(&w->shared->an_ready[r->an], memory_order_acquire)) {
-		count_cause(w, WIRE_CAUSE_AN_NOT_SET_UP);
+		on_not_set_up(w, r);
 		return;
 	}
 	switch (r->record.type) {

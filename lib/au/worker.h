@@ -49,6 +49,7 @@ struct au_worker {
 	struct au_admission admission;
 	uint64_t jobs_of_epoch[AU_EPOCHS];
 	struct au_counters counters;
+	uint64_t *told_not_set_up; /* one an AN: when it was last told so, TSC */
 	struct in_flight in_flight[WORKER_IN_FLIGHT];
 };
 

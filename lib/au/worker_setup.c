@@ -31,7 +31,10 @@ struct au_worker *au_worker_create(struct au_shared *shared, const struct au_wor
 	w->to_control = make_gathers(shared->control_rings, shared->n_shards, config->numa_node);
 	w->requests = make_gathers(shared->request_rings, shared->n_crypto, config->numa_node);
 	w->responses = make_gathers(shared->response_rings, shared->n_crypto, config->numa_node);
-	if (!w->sec || !w->to_control || !w->requests || !w->responses) {
+	w->told_not_set_up =
+		rte_zmalloc_socket("au_told", shared->n_ans * sizeof(*w->told_not_set_up),
+				   RTE_CACHE_LINE_SIZE, config->numa_node);
+	if (!w->sec || !w->to_control || !w->requests || !w->responses || !w->told_not_set_up) {
 		au_worker_destroy(w);
 		return NULL;
 	}
@@ -80,6 +83,7 @@ void au_worker_destroy(struct au_worker *w)
 	rte_free(w->to_control);
 	rte_free(w->requests);
 	rte_free(w->responses);
+	rte_free(w->told_not_set_up);
 	rte_free(w);
 }
 
