@@ -462,6 +462,32 @@ kernel_sockets() {
 
 kernel_sockets_attach() { kernel_sockets ''; }
 
+# cpau is killed and started again under access nodes that live on: each sets up anew, and who was under way or comes later
+# attaches. Those that were attached have lost their sessions.
+access_nodes_outlive_a_restart_of_cpau() {
+	local generator n
+	veth '' || return 0
+	for n in 101 102 103; do ip netns exec "$NS" ip addr add "192.0.2.$n/24" dev cpau-v1; done
+	start_cpau --json
+	ip netns exec "$NS" "$BUILD/apps/cpau-storm/cpau-storm" --socket --fleet "$WORK/p256b.fleet" --an 4 \
+		--an-key "$WORK/an.key" --local 192.0.2.100 --peer 192.0.2.1 --ues 400 --rate 50 --t3510 1 --retry --t3511 1 \
+		--hold 1 --json >"$WORK/report" 2>"$WORK/storm.log" &
+	generator=$!
+	sleep 3
+	kill -KILL "$CPAU_PID"
+	wait "$CPAU_PID" 2>/dev/null || true
+	start_cpau --json
+	STATUS=0
+	wait "$generator" || STATUS=$?
+	stop_cpau
+	ip netns del "$NS"
+	[ "$STATUS" -le 1 ] || { cat "$WORK/storm.log" >&2; die "$NAME: the storm did not run"; }
+	REPORT=$(tail -n 1 "$WORK/report") SUMMARY=$(tail -n 1 "$WORK/cpau.out")
+	expect 'r["attached"] == 400 and r["failed"] == 0 and r["kgnb_mismatches"] == 0'
+	expect 'causes["an-not-set-up"] >= events["error-indications"] >= 4'
+	expect '20 < r["sessions"]["ended_by_cause"]["an-not-set-up"] < 380 and 20 < events["attached"] == 400 - r["sessions"]["ended_by_cause"]["an-not-set-up"]'
+}
+
 # What --write-pcap wrote is a load for anybody's generator: every request is answered, the honest with step 3, the others
 # with their cause.
 a_replayed_capture_is_answered() {
@@ -512,6 +538,7 @@ SCENARIOS=(honest_ues_attach brainpool_ues_attach every_algorithm_is_spoken ever
 	a_full_table_refuses_and_loses_nothing credentials_reload_under_load gsma_test_chains_attach
 	multiples_may_run_out overload_is_refused_and_everybody_attaches_in_the_end
 	a_peer_that_is_killed_takes_nobody_along kernel_sockets_attach a_replayed_capture_is_answered
+	access_nodes_outlive_a_restart_of_cpau
 	several_control_stages_share_the_ues ipv6_in_a_vlan_is_spoken)
 [ $# -gt 0 ] && SCENARIOS=("$@")
 

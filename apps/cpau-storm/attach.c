@@ -252,8 +252,8 @@ void attach_give_up(struct storm *s, struct attach *a, enum wire_cause cause)
 {
 	struct wire_message m;
 	uint8_t value = (uint8_t)cause;
-	bool again = s->config->retry && a->fault == FAULT_NONE && cause == WIRE_CAUSE_TIMEOUT &&
-		     a->attempts < ATTEMPTS;
+	bool again = s->config->retry && a->fault == FAULT_NONE && a->attempts < ATTEMPTS &&
+		     (cause == WIRE_CAUSE_TIMEOUT || cause == WIRE_CAUSE_AN_NOT_SET_UP);
 
 	if (a->fault == FAULT_NONE && a->au_ue_id != 0) {
 		wire_message_init(&m, 0, WIRE_RELEASE_REQUEST);
@@ -264,6 +264,25 @@ void attach_give_up(struct storm *s, struct attach *a, enum wire_cause cause)
 		sleep_until(s, a, after(s, s->config->t3511_s * (1 + random_share(s))));
 	else
 		finish(s, a, false, cause);
+}
+
+/* Who is attached and stays has lost its session; who is under way fails, or begins again as after
+ * silence; who waits to begin notices nothing. */
+void attach_lose(struct storm *s, struct attach *a)
+{
+	const enum wire_cause cause = WIRE_CAUSE_AN_NOT_SET_UP;
+
+	if (a->held) {
+		s->result->ended++;
+		s->result->ended_by_cause[cause]++;
+		s->held--;
+		free_slot(s, a);
+	} else if (a->device.state == DEVICE_DETACHING) {
+		attach_on_detached(s, a);
+	} else if (a->device.state != DEVICE_IDLE) {
+		a->au_ue_id = 0; /* nobody is to be told */
+		attach_give_up(s, a, cause);
+	}
 }
 
 /* A refusal with a back-off is obeyed, with jitter so that those refused together do not come back

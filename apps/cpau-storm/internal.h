@@ -94,6 +94,7 @@ struct storm {
 	unsigned int *dirty, n_dirty; /* those of outgoing that hold something */
 	struct access_node *ans;
 	unsigned int ans_ready;
+	uint64_t next_setup;	   /* of ANs that are not, when they were */
 	uint64_t now, start, next; /* next: number of the next arrival */
 	unsigned int tasks;	   /* public-key tasks done since this turn began */
 	uint64_t caught_up;	   /* when the link last had nothing more for us */
@@ -130,6 +131,8 @@ static inline uint64_t after(const struct storm *s, double seconds)
 
 /* AN SETUP REQUESTs of those that have no answer yet. */
 void node_send_setups(struct storm *s);
+/* The same, as often as is due, after the authenticator has restarted. */
+void node_repeat_setups(struct storm *s);
 /* The same, repeated until every AN has its answer. */
 bool node_set_up(struct storm *s, volatile int *stop);
 void node_send_record(struct storm *s, unsigned int an, unsigned int port,
@@ -152,6 +155,8 @@ void attach_look_at(struct storm *s, struct attach *a);
 /* The UE is gone: its AN says so, and the authenticator need not wait for it. A UE that misbehaves
  * leaves without a word. */
 void attach_give_up(struct storm *s, struct attach *a, enum wire_cause cause);
+/* Its AN lets go of it, as the authenticator knows it no more. */
+void attach_lose(struct storm *s, struct attach *a);
 /* A UE that was held: the network has ended its session, or it has left. */
 void attach_end_held(struct storm *s, struct attach *a);
 /* DETACH ACCEPT, or the AN has released it: it begins again. */

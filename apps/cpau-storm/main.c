@@ -112,12 +112,15 @@ static const struct argp_option argp_options[] = {
 	 1},
 	{"retry", OPT_RETRY, NULL, 0,
 	 "a UE that is refused with a back-off comes back after it, one that its AN refuses after "
-	 "--an-wait, one that gets no answer after --t3511, four times at most",
+	 "--an-wait, one that gets no answer, or whose attach an authenticator that restarts has "
+	 "forgotten, after --t3511, four times at most",
 	 1},
 	{"cycles", OPT_CYCLES, "N", 0,
 	 "a UE that is attached detaches and attaches again, N attaches in all (default: 1)", 1},
 	{"t3511", OPT_T3511, "S", 0,
-	 "wait after an attempt that ended in silence: S to 2 S, at random (default: 10)", 1},
+	 "wait after an attempt that ended in silence, or by a restart of the authenticator: S to "
+	 "2 S, at random (default: 10)",
+	 1},
 	{"an-wait", OPT_AN_WAIT, "S", 0,
 	 "mean wait of a UE that its AN refuses because of OVERLOAD START (default: 4)", 1},
 	{"ignore-overload", OPT_DEAF, NULL, 0, "ANs do not heed OVERLOAD START", 3},

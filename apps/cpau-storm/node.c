@@ -176,6 +176,42 @@ static void on_an_setup(struct storm *s, unsigned int an, const struct wire_reco
 	s->ans_ready++;
 }
 
+static void send_setup(struct storm *s, unsigned int an)
+{
+	char name[32];
+	uint8_t payload[64];
+	struct wire_message m;
+	int n = snprintf(name, sizeof(name), "storm-%u", an + 1);
+
+	wire_message_init(&m, 0, WIRE_AN_SETUP_REQUEST);
+	wire_set(&m, WIRE_IE_AN_NAME, name, (size_t)n);
+	node_send_record(
+		s, an, 0,
+		&(struct wire_record){
+			.type = WIRE_AN_SETUP_REQUEST,
+			.payload = span_make(payload, wire_encode(&m, payload, sizeof(payload)))});
+}
+
+/* The authenticator has restarted: the AN sets up again, and lets go of its UEs, of which nobody
+ * knows any more. */
+static void on_error_indication(struct storm *s, unsigned int an, const struct wire_record *r)
+{
+	struct access_node *a = &s->ans[an];
+	struct wire_message m;
+
+	if (!a->ready || wire_record_decode(&m, r->type, r->payload) != WIRE_CAUSE_NONE ||
+	    m.ie[WIRE_IE_CAUSE].p[0] != WIRE_CAUSE_AN_NOT_SET_UP)
+		return;
+	*a = (struct access_node){.ready = false};
+	s->ans_ready--;
+	s->next_setup = after(s, SETUP_MS / 1e3);
+	send_setup(s, an);
+	device_flush(&s->world); /* no UE goes while a task of its waits */
+	for (uint32_t i = 0; i < s->n_touched; i++)
+		if (s->slots[i].used && s->slots[i].an == an)
+			attach_lose(s, &s->slots[i]);
+}
+
 static void on_overload(struct storm *s, unsigned int an, const struct wire_record *r)
 {
 	struct access_node *a = &s->ans[an];
@@ -221,6 +257,10 @@ static void on_record(struct storm *s, unsigned int an, unsigned int port,
 	}
 	if (r->type == WIRE_OVERLOAD_START || r->type == WIRE_OVERLOAD_STOP) {
 		on_overload(s, an, r);
+		return;
+	}
+	if (r->type == WIRE_ERROR_INDICATION) {
+		on_error_indication(s, an, r);
 		return;
 	}
 	struct attach *a = slot < s->n_slots ? &s->slots[slot] : NULL;
@@ -269,25 +309,18 @@ void node_on_datagram(void *arg, unsigned int an, unsigned int port, const uint8
 
 void node_send_setups(struct storm *s)
 {
-	for (unsigned int an = 0; an < s->config->n_ans; an++) {
-		char name[32];
-		uint8_t payload[64];
-		struct wire_message m;
-
-		if (s->ans[an].ready)
-			continue;
-		int n = snprintf(name, sizeof(name), "storm-%u", an + 1);
-
-		wire_message_init(&m, 0, WIRE_AN_SETUP_REQUEST);
-		wire_set(&m, WIRE_IE_AN_NAME, name, (size_t)n);
-		node_send_record(
-			s, an, 0,
-			&(struct wire_record){
-				.type = WIRE_AN_SETUP_REQUEST,
-				.payload = span_make(payload,
-						     wire_encode(&m, payload, sizeof(payload)))});
-	}
+	for (unsigned int an = 0; an < s->config->n_ans; an++)
+		if (!s->ans[an].ready)
+			send_setup(s, an);
 	node_flush(s);
+}
+
+void node_repeat_setups(struct storm *s)
+{
+	if (s->ans_ready == s->config->n_ans || s->now < s->next_setup)
+		return;
+	s->next_setup = after(s, SETUP_MS / 1e3);
+	node_send_setups(s);
 }
 
 bool node_set_up(struct storm *s, volatile int *stop)

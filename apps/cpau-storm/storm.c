@@ -165,6 +165,7 @@ static bool loop(struct storm *s, volatile int *stop, const char **why)
 		device_flush(&s->world);
 		attach_scan_timers(s);
 		device_flush(&s->world);
+		node_repeat_setups(s);
 		node_flush(s);
 		s->now = clock_ns();
 		count_turn(s, busy, s->now - last);

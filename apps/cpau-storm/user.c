@@ -326,6 +326,7 @@ static bool turn(struct storm *s)
 	bool more = !s->config->adversarial || adversary_turn(s);
 
 	device_flush(&s->world);
+	node_repeat_setups(s);
 	node_flush(s);
 	link_flush(s->n3);
 	s->now = clock_ns();
