@@ -33,6 +33,8 @@ micro wire 'len(cases) == len(set(names)) > 20 and all(c["hot"]["ns"] > 0 and c[
 	{"ATTACH REQUEST, decoded", "DL NAS TRANSPORT, encoded"} <= set(names)'
 micro attach '{c["stage"] for c in cases} == {"worker", "crypto", "public-key", "control"} and
 	all(c["per_attach"] > 0 and c["ns_in_attach"] >= 0 for c in cases)'
+micro gate '{n.partition(" packet, ")[::2] for n in names} ==
+	{(v, "to the " + w) for v in ("IPv4", "IPv6") for w in ("data network", "access node")}'
 if "$BUILD/bench/micro/bench-micro" --only nothing --rounds 1 >/dev/null 2>&1; then
 	die "bench-micro runs what it does not have"
 fi

@@ -119,7 +119,7 @@ static void make_shared(void)
 		micro_check(gate_table_open(shared.table, 0, i,
 					    &(struct gate_session){.nif = N3,
 								   .an_addr = an,
-								   .an_teid = i,
+								   .an_teid = i + 1, /* 0: none */
 								   .ipv4 = IPV4 + i,
 								   .ipv6_prefix = PREFIX + i}),
 			    "a session cannot be opened");
