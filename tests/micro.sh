@@ -9,13 +9,16 @@ BUILD=$(cd "$1" && pwd)
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
 
-# micro ONLY EXPRESSION: Python over j, what it printed, and the list of its cases.
+# micro ONLY EXPRESSION: Python over what it printed: its cases, their names, and, by their names but for the last
+# part, the sizes of their batches; sizes has all that there are to be.
 micro() {
 	"$BUILD/bench/micro/bench-micro" --only "$1" --rounds 1 --json >"$WORK/micro.json"
 	python3 -c 'import json, sys
-j = json.loads(open(sys.argv[1]).read().splitlines()[-1])
-cases = j["cases"]
+cases = json.loads(open(sys.argv[1]).read().splitlines()[-1])["cases"]
 names = [c["name"] for c in cases]
+batches, sizes = {}, {1, 2, 4, 8, 16, 32, 64}
+for c in cases:
+    batches.setdefault(c["name"].rpartition(", ")[0], set()).add(c["batch"])
 sys.exit(0 if eval("(%s)" % sys.argv[2]) else "not so: " + sys.argv[2])' "$WORK/micro.json" "$2" || die "bench-micro --only $1"
 }
 
@@ -32,9 +35,19 @@ sys.exit(0 if eval(sys.argv[2]) else "not so: %s: %s" % (sys.argv[2], r))' "$WOR
 micro wire 'len(cases) == len(set(names)) > 20 and all(c["hot"]["ns"] > 0 and c["hot"]["cycles"] > 0 for c in cases) and
 	{"ATTACH REQUEST, decoded", "DL NAS TRANSPORT, encoded"} <= set(names)'
 micro attach '{c["stage"] for c in cases} == {"worker", "crypto", "public-key", "control"} and
+	{c["group"] for c in cases} == {"wire", "pki", "sec", "net", "port", "tables", "crypto"} and
 	all(c["per_attach"] > 0 and c["ns_in_attach"] >= 0 for c in cases)'
-micro gate '{n.partition(" packet, ")[::2] for n in names} ==
-	{(v, "to the " + w) for v in ("IPv4", "IPv6") for w in ("data network", "access node")}'
+micro gate 'batches == {v + " packet, to the " + w: sizes
+	for v in ("IPv4", "IPv6") for w in ("data network", "access node")}'
+micro sec 'all(batches[t] == sizes for t in ("key schedule", "fingerprint of Cert_eUICC", "ATTACH ACCEPT, protected",
+	"ATTACH COMPLETE, unprotected"))'
+micro SHA-256 'len(batches) == 4 and all(b == sizes for b in batches.values())'
+micro crypto 'all(batches[t] == sizes | {128} for t in ("key pair", "sign", "ECDH", "verify, unknown key"))'
+micro tables '{1, 64} <= {c["batch"] for c in cases}'
+HELP=$("$BUILD/bench/micro/bench-micro" --help)
+for group in wire pki sec net port gate tables crypto; do
+	grep -q "[( ]${group}[,)]" <<<"$HELP" || die "bench-micro --help lacks $group"
+done
 if "$BUILD/bench/micro/bench-micro" --only nothing --rounds 1 >/dev/null 2>&1; then
 	die "bench-micro runs what it does not have"
 fi

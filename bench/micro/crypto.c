@@ -218,11 +218,10 @@ static void prepare(const struct micro_case *c)
 		AT(4, title ", 4", 0, what, fn), AT(8, title ", 8", 0, what, fn),     \
 		AT(16, title ", 16", 0, what, fn), AT(32, title ", 32", 0, what, fn), \
 		AT(64, title ", 64", share, what, fn), AT(128, title ", 128", 0, what, fn)
-#define HASHES(title, what, n)                                                             \
-	{"crypto", title ", 1 at a time", NULL, 0, .batch = 1, .arg = what, .run = hash},  \
-		{"crypto", title ", 8", NULL, 0, .batch = 8, .arg = what, .run = hash},    \
-	{                                                                                  \
-		"crypto", title ", 64", "crypto", n, .batch = 64, .arg = what, .run = hash \
+#define HASHED(size, title, what, n)                                                             \
+	{                                                                                        \
+		"crypto", title, (size) == MICRO_CHUNK ? "crypto" : NULL,                        \
+			(size) == MICRO_CHUNK ? (n) : 0, .batch = size, .arg = what, .run = hash \
 	}
 
 static const struct micro_case cases[] = {
@@ -233,10 +232,10 @@ static const struct micro_case cases[] = {
 	BATCHES("key pair", 0, keypair, 1),
 	BATCHES("sign", 0, sign, 1),
 	BATCHES("ECDH", 0, ecdh, 1),
-	HASHES("SHA-256 of a TBSCertificate", 0, 1),
-	HASHES("SHA-256 of RAND_UE and EID", 32, 1),
-	HASHES("SHA-256 of what AU_Signature is over", 97, 1),
-	HASHES("SHA-256 of what UE_Signature2 is over", 81, 1),
+	MICRO_BATCHES(HASHED, "SHA-256 of a TBSCertificate", 0, 1),
+	MICRO_BATCHES(HASHED, "SHA-256 of RAND_UE and EID", 32, 1),
+	MICRO_BATCHES(HASHED, "SHA-256 of what AU_Signature is over", 97, 1),
+	MICRO_BATCHES(HASHED, "SHA-256 of what UE_Signature2 is over", 81, 1),
 	{"crypto", "RAND_AU, 64", "crypto", 1, .batch = 64, .no_cold = true, .run = random_octets},
 };
 

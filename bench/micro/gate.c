@@ -247,17 +247,17 @@ static void empty(const struct micro_case *c, const uint32_t *items, unsigned in
 		    "a packet is refused");
 }
 
-#define GATE(title, way)                                                             \
-	{                                                                            \
-		"gate", title, NULL, 0, .arg = way, .run = poll, .prepare = prepare, \
-					.before = fill, .after = empty               \
+#define GATE(size, title, way)                                                                 \
+	{                                                                                      \
+		"gate", title, NULL, 0, .batch = size, .chunk = size, .arg = way, .run = poll, \
+					.prepare = prepare, .before = fill, .after = empty     \
 	}
 
 static const struct micro_case cases[] = {
-	GATE("IPv4 packet, to the data network", 0),
-	GATE("IPv4 packet, to the access node", DOWNLINK),
-	GATE("IPv6 packet, to the data network", V6),
-	GATE("IPv6 packet, to the access node", V6 | DOWNLINK),
+	MICRO_BATCHES(GATE, "IPv4 packet, to the data network", 0),
+	MICRO_BATCHES(GATE, "IPv4 packet, to the access node", DOWNLINK),
+	MICRO_BATCHES(GATE, "IPv6 packet, to the data network", V6),
+	MICRO_BATCHES(GATE, "IPv6 packet, to the access node", V6 | DOWNLINK),
 };
 
 const struct micro_group micro_gate = {"gate", cases, RTE_DIM(cases)};

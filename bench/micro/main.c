@@ -92,7 +92,7 @@ void micro_sweep(size_t octets)
 static uint64_t run(const struct micro_case *c, const uint32_t *items, unsigned int n)
 {
 	bool hooks = c->before || c->after;
-	unsigned int chunk = !hooks ? n : c->chunk ? c->chunk : MICRO_CHUNK;
+	unsigned int chunk = c->chunk ? c->chunk : hooks ? MICRO_CHUNK : n;
 	uint64_t total = 0;
 
 	for (unsigned int at = 0; at < n; at += chunk) {
@@ -385,8 +385,8 @@ int main(int argc, char **argv)
 	static const struct argp_option list[] = {
 		{"backend", 'b', "NAME", 0, "of lib/crypto: auto (default), ifma, openssl", 0},
 		{"only", 'o', "NAME", 0,
-		 "a group (wire, pki, sec, net, port, tables, crypto), attach for all that an "
-		 "attach needs, or cases whose name has this",
+		 "a group (wire, pki, sec, net, port, gate, tables, crypto), attach for "
+		 "all that an attach needs, or cases whose name has this",
 		 0},
 		{"rounds", 'r', "N", 0, "default 25", 0},
 		{"json", 'j', NULL, 0, "the last line is one JSON object", 0},

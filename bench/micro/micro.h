@@ -97,12 +97,12 @@ struct micro_case {
 	/* What it goes by, where access nodes put several messages in a datagram: "received",
 	 * "received-small", "sent", "sent-small". NULL: the attach. */
 	const char *per;
-	unsigned int batch; /* items a call of lib/'s function; 0: 1 */
+	unsigned int batch; /* items a call of lib/'s function, or in a row; 0: 1 */
 	/* In an attach nothing has touched what it reads for a while: its cold figure counts. */
 	bool met_cold;
 	bool no_cold; /* what it touches is always hot, or does not matter */
-	unsigned int
-		chunk; /* items between looks at the clock, with before or after; 0: MICRO_CHUNK */
+	/* Items between looks at the clock; 0: MICRO_CHUNK with before or after, else all. */
+	unsigned int chunk;
 	int arg;
 	/* Runs it on the items of these numbers; n is a multiple of batch. */
 	void (*run)(const struct micro_case *c, const uint32_t *items, unsigned int n);
@@ -111,6 +111,13 @@ struct micro_case {
 	void (*before)(const struct micro_case *c, const uint32_t *items, unsigned int n);
 	void (*after)(const struct micro_case *c, const uint32_t *items, unsigned int n);
 };
+
+/* A row for each size of batch: ROW(size, title, ...). */
+#define MICRO_BATCHES(ROW, title, ...)                                                  \
+	ROW(1, title ", 1 at a time", __VA_ARGS__), ROW(2, title ", 2", __VA_ARGS__),   \
+		ROW(4, title ", 4", __VA_ARGS__), ROW(8, title ", 8", __VA_ARGS__),     \
+		ROW(16, title ", 16", __VA_ARGS__), ROW(32, title ", 32", __VA_ARGS__), \
+		ROW(64, title ", 64", __VA_ARGS__)
 
 struct micro_group {
 	const char *name;

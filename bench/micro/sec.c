@@ -83,11 +83,8 @@ static void schedule(const struct micro_case *c, const uint32_t *items, unsigned
 		.realm = micro.realm,
 	};
 
-	(void)c;
-	for (unsigned int at = 0; at < n; at += MICRO_CHUNK) {
-		unsigned int m = RTE_MIN((unsigned int)MICRO_CHUNK, n - at);
-
-		for (unsigned int i = 0; i < m; i++) {
+	for (unsigned int at = 0; at < n; at += c->batch) {
+		for (unsigned int i = 0; i < c->batch; i++) {
 			const struct micro_item *item = &micro.items[items[at + i]];
 
 			d[i].in = (struct sec_session_input){
@@ -96,7 +93,7 @@ static void schedule(const struct micro_case *c, const uint32_t *items, unsigned
 			};
 			d[i].nas = item->nas;
 		}
-		sec_derive_burst(micro.sec, &config, d, m);
+		sec_derive_burst(micro.sec, &config, d, c->batch);
 		micro_keep(d);
 	}
 }
@@ -182,13 +179,26 @@ static void unprotect(const struct micro_case *c, const uint32_t *items, unsigne
 		"sec", title, "control", n, .arg = kind, .run = unprotect \
 	}
 
+/* An attach has its keys derived with those of as many as a burst brings. */
+#define SCHEDULE(size, title, what)                                                            \
+	{                                                                                      \
+		"sec", title, (size) == MICRO_CHUNK ? "control" : NULL, (size) == MICRO_CHUNK, \
+			.batch = size, .run = what                                             \
+	}
+/* Of functions that take one at a time: so many calls in a row, between two looks at the clock,
+ * which wait for what is under way. */
+#define IN_A_ROW(size, title, function, kind)                                                     \
+	{                                                                                         \
+		"sec", title, NULL, 0, .batch = size, .chunk = size, .arg = kind, .run = function \
+	}
+
 static const struct micro_case cases[] = {
 	{"sec", "fingerprint of Cert_eUICC", "worker", 2, .run = fingerprint},
 	{"sec", "Ksession", NULL, 0, .run = ksession},
 	{"sec", "K_SEAF and K_AMF, with the SUPI", NULL, 0, .run = kamf},
 	{"sec", "K_NASint and K_NASenc", NULL, 0, .run = nas_keys},
 	{"sec", "K_gNB", NULL, 0, .run = kgnb},
-	{"sec", "key schedule, 64", "control", 1, .batch = MICRO_CHUNK, .run = schedule},
+	MICRO_BATCHES(SCHEDULE, "key schedule", schedule),
 	{"sec", "K_gNB sealed", "control", 1, .run = seal},
 	{"sec", "K_gNB opened", NULL, 0, .run = open_sealed},
 	PROTECT("SECURITY MODE COMMAND, protected", 1, MICRO_SECURITY_MODE_COMMAND),
@@ -197,6 +207,9 @@ static const struct micro_case cases[] = {
 	UNPROTECT("ATTACH COMPLETE, unprotected", 1, MICRO_ATTACH_COMPLETE),
 	UNPROTECT("UL NAS TRANSPORT, unprotected", 1, MICRO_UL_NAS_TRANSPORT),
 	PROTECT("DL NAS TRANSPORT, protected", 1, MICRO_DL_NAS_TRANSPORT),
+	MICRO_BATCHES(IN_A_ROW, "fingerprint of Cert_eUICC", fingerprint, 0),
+	MICRO_BATCHES(IN_A_ROW, "ATTACH ACCEPT, protected", protect, MICRO_ATTACH_ACCEPT),
+	MICRO_BATCHES(IN_A_ROW, "ATTACH COMPLETE, unprotected", unprotect, MICRO_ATTACH_COMPLETE),
 };
 
 const struct micro_group micro_sec = {"sec", cases, RTE_DIM(cases)};
