@@ -39,13 +39,18 @@ micro attach '{c["stage"] for c in cases} == {"worker", "crypto", "public-key", 
 	all(c["per_attach"] > 0 and c["ns_in_attach"] >= 0 for c in cases)'
 micro gate 'batches == {v + " packet, to the " + w: sizes
 	for v in ("IPv4", "IPv6") for w in ("data network", "access node")}'
+micro stages 'batches == {t: sizes for t in ("worker: ATTACH REQUEST", "worker: AUTHENTICATION RESPONSE",
+	"worker: SECURITY MODE COMPLETE", "crypto: step 2", "crypto: step 6", "crypto: step 2, OpenSSL",
+	"crypto: step 6, OpenSSL", "control: result of step 2", "control: result of step 6",
+	"control: SECURITY MODE COMPLETE", "control: CONTEXT SETUP RESPONSE")} and
+	all(c["hot"]["ns"] > 0 and c["hot"]["cycles"] > 0 and "stage" not in c for c in cases)'
 micro sec 'all(batches[t] == sizes for t in ("key schedule", "fingerprint of Cert_eUICC", "ATTACH ACCEPT, protected",
 	"ATTACH COMPLETE, unprotected"))'
 micro SHA-256 'len(batches) == 4 and all(b == sizes for b in batches.values())'
 micro crypto 'all(batches[t] == sizes | {128} for t in ("key pair", "sign", "ECDH", "verify, unknown key"))'
 micro tables '{1, 64} <= {c["batch"] for c in cases}'
 HELP=$("$BUILD/bench/micro/bench-micro" --help)
-for group in wire pki sec net port gate tables crypto; do
+for group in wire pki sec net port gate stages tables crypto; do
 	grep -q "[( ]${group}[,)]" <<<"$HELP" || die "bench-micro --help lacks $group"
 done
 if "$BUILD/bench/micro/bench-micro" --only nothing --rounds 1 >/dev/null 2>&1; then

@@ -23,9 +23,9 @@ enum {
 	N_MAX = 4 * MICRO_ITEMS, /* items a round */
 };
 
-static const struct micro_group *const groups[] = {&micro_wire,	  &micro_pki,	&micro_sec,
-						   &micro_net,	  &micro_port,	&micro_gate,
-						   &micro_tables, &micro_crypto};
+static const struct micro_group *const groups[] = {&micro_wire,	  &micro_pki,	 &micro_sec,
+						   &micro_net,	  &micro_port,	 &micro_gate,
+						   &micro_stages, &micro_tables, &micro_crypto};
 
 struct options {
 	const char *backend, *only;
@@ -385,7 +385,7 @@ int main(int argc, char **argv)
 	static const struct argp_option list[] = {
 		{"backend", 'b', "NAME", 0, "of lib/crypto: auto (default), ifma, openssl", 0},
 		{"only", 'o', "NAME", 0,
-		 "a group (wire, pki, sec, net, port, gate, tables, crypto), attach for "
+		 "a group (wire, pki, sec, net, port, gate, stages, tables, crypto), attach for "
 		 "all that an attach needs, or cases whose name has this",
 		 0},
 		{"rounds", 'r', "N", 0, "default 25", 0},

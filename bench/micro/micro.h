@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * micro: what each part of an attach costs by itself. A case is one function of lib/ on the octets
- * of real attaches; main.c times them all alike.
+ * micro: what each part of an attach costs by itself. A case is one function of lib/, or a poll of
+ * a stage, on the octets of real attaches; main.c times them all alike.
  *
  * Hot: over a few attaches, again and again, all in the first cache. Cold: once over more attaches
  * than the second-level cache holds, in an order that no prefetcher guesses, after that cache was
@@ -75,8 +75,9 @@ struct micro_world {
 	struct crypto *crypto;
 	const char *serving_network, *realm;
 	uint8_t cert_au_hash[32];
-	struct span cert_ci, cert_eum, cert_au, cert_cross;
-	struct issue_key *ci_key;
+	struct span cert_ci, cert_eum, cert_operator_ca, cert_au;
+	struct span cert_cross, cert_ci_cross; /* of the operator CA for UEs; of the CI for us */
+	struct issue_key *ci_key, *au_key;
 	struct pki_cert ci, eum;
 	struct sec_an_key *an_key;
 	int64_t now;
@@ -125,7 +126,7 @@ struct micro_group {
 	unsigned int n;
 };
 extern const struct micro_group micro_wire, micro_pki, micro_sec, micro_net, micro_port, micro_gate,
-	micro_tables, micro_crypto;
+	micro_stages, micro_tables, micro_crypto;
 
 /* Touches so much memory of nobody's, so that what was in the caches is not. */
 void micro_sweep(size_t octets);

@@ -24,7 +24,7 @@ bool micro_cold;
 
 /* The network's secrets. */
 static struct {
-	struct issue_key *ci, *operator_ca, *au, *eum;
+	struct issue_key *ci, *operator_ca, *eum;
 	struct crypto_key *au_sign;
 } keys;
 
@@ -76,26 +76,27 @@ static void make_credentials(void)
 
 	keys.ci = issue_key_generate(CRYPTO_P256);
 	keys.operator_ca = issue_key_generate(CRYPTO_P256);
-	keys.au = issue_key_generate(CRYPTO_P256);
+	micro.au_key = issue_key_generate(CRYPTO_P256);
 	keys.eum = issue_key_generate(CRYPTO_P256);
-	micro_check(keys.ci && keys.operator_ca && keys.au && keys.eum, "no keys");
+	micro_check(keys.ci && keys.operator_ca && micro.au_key && keys.eum, "no keys");
 	micro.ci_key = keys.ci;
 	micro.cert_ci = issue(ISSUE_CI, "Test CI", keys.ci, none, none, keys.ci);
 
-	struct span operator_ca = issue(ISSUE_OPERATOR_CA, "Operator CA", keys.operator_ca, none,
-					none, keys.operator_ca);
-
-	micro.cert_cross = issue(ISSUE_CROSS_OPERATOR, NULL, keys.operator_ca, operator_ca,
-				 micro.cert_ci, keys.ci);
-	micro.cert_au = issue(ISSUE_AU, "cpau", keys.au, none, operator_ca, keys.operator_ca);
+	micro.cert_operator_ca = issue(ISSUE_OPERATOR_CA, "Operator CA", keys.operator_ca, none,
+				       none, keys.operator_ca);
+	micro.cert_cross = issue(ISSUE_CROSS_OPERATOR, NULL, keys.operator_ca,
+				 micro.cert_operator_ca, micro.cert_ci, keys.ci);
+	micro.cert_ci_cross = issue(ISSUE_CROSS_CI, NULL, keys.ci, micro.cert_ci,
+				    micro.cert_operator_ca, keys.operator_ca);
+	micro.cert_au = issue(ISSUE_AU, "cpau", micro.au_key, none, micro.cert_operator_ca,
+			      keys.operator_ca);
 	micro.cert_eum = issue(ISSUE_EUM, "EUM", keys.eum, none, micro.cert_ci, keys.ci);
-	free((void *)(uintptr_t)operator_ca.p);
 	micro_check(pki_cert_parse(&micro.ci, micro.cert_ci) == PKI_OK &&
 			    pki_cert_parse(&micro.eum, micro.cert_eum) == PKI_OK,
 		    "credentials that do not parse");
 	uint8_t scalar[32];
 
-	issue_key_scalar(keys.au, scalar);
+	issue_key_scalar(micro.au_key, scalar);
 	micro_check(crypto_private_key_load(crypto_backend_name(micro.crypto), CRYPTO_P256, scalar,
 					    &keys.au_sign) == CRYPTO_OK,
 		    "no key to sign with");
