@@ -275,6 +275,25 @@ Test(au_control, security_mode_complete_with_a_wrong_mac_changes_nothing)
 	cr_expect_eq(ue->device.state, DEVICE_ATTACHED);
 }
 
+/* A key that was sealed twice must not be under one nonce, nor the next of a run that began in the
+ * same second be where this one was. */
+Test(au_control, seals_have_nonces_that_count_up_from_anywhere)
+{
+	struct test_ue *ues[2] = {ue_in(UE_SECURITY_MODE), ue_in(UE_SECURITY_MODE)};
+	uint8_t nonces[2][SEC_SEAL_NONCE_SIZE];
+
+	for (unsigned int i = 0; i < 2; i++) {
+		fixture_uplink(ues[i]);
+		answer();
+		const struct got *g = fixture_got_record(ues[i], WIRE_CONTEXT_SETUP_REQUEST);
+
+		memcpy(nonces[i], g->m.ie[WIRE_IE_SEALED_KGNB].p, SEC_SEAL_NONCE_SIZE);
+	}
+	cr_expect_eq(memcmp(nonces[0], nonces[1], 4), 0);
+	cr_expect_eq(load_be64(nonces[1] + 4), load_be64(nonces[0] + 4) + 1);
+	cr_expect_neq(load_be64(nonces[0] + 4) & UINT64_C(0xffffffffffff), 0, "nobody drew it");
+}
+
 Test(au_control, protected_message_that_comes_again_is_a_replay)
 {
 	struct test_ue *ue = ue_in(UE_SECURITY_MODE);

@@ -428,9 +428,8 @@ static void send_context_setup_request(struct au_control *c, struct ue *ue)
 	uint8_t sealed[SEC_SEALED_KEY_SIZE], nonce[SEC_SEAL_NONCE_SIZE], aad[12];
 	struct wire_message m;
 
-	/* The seal's nonce: when this process started, the shard, and a counter. */
-	memcpy(nonce, c->seal_prefix, 4);
-	store_be64(nonce + 4, (uint64_t)c->shard << 56 | c->seal_counter++);
+	memcpy(nonce, c->seal_prefix, sizeof(c->seal_prefix));
+	store_be64(nonce + sizeof(c->seal_prefix), c->seal_counter++);
 	store_be32(aad, ue->an_ue_id);
 	store_be64(aad + 4, ue_table_id(c->table, ue));
 	sec_seal_key(c->sec, c->shared->ans[ue->an].key, nonce, span_make(aad, sizeof(aad)),

@@ -36,6 +36,8 @@ struct au_control {
 	uint8_t epco[512];
 	size_t epco_len;
 	uint8_t *epco_mtu; /* in epco: of the access node at hand; NULL: there is no gate */
+	/* The seal's next nonce, drawn at start and counted up: whatever the clock says, two of
+	 * 2^40 nonces each have one in common with a chance below 2^-54. */
 	uint8_t seal_prefix[4];
 	uint64_t seal_counter;
 	struct net_peer *peers;	     /* one an AN: whence it was last heard */

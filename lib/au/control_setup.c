@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <stdlib.h>
-#include <time.h>
 
+#include <openssl/rand.h>
 #include <rte_cycles.h>
 #include <rte_malloc.h>
 
@@ -37,8 +37,12 @@ struct au_control *au_control_create(struct au_shared *shared,
 		au_control_destroy(c);
 		return NULL;
 	}
-	/* Half of what keeps the seal's nonces apart: no two starts in one second. */
-	store_be32(c->seal_prefix, (uint32_t)time(NULL));
+	if (RAND_bytes(c->seal_prefix, sizeof(c->seal_prefix)) != 1 ||
+	    RAND_bytes((uint8_t *)&c->seal_counter, sizeof(c->seal_counter)) != 1) {
+		*why = "no random numbers";
+		au_control_destroy(c);
+		return NULL;
+	}
 	return c;
 }
 

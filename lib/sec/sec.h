@@ -183,7 +183,7 @@ struct sec_an_key;
 struct sec_an_key *sec_an_key_create(struct sec *s, const uint8_t key[SEC_AN_KEY_SIZE]);
 void sec_an_key_destroy(struct sec_an_key *k); /* wipes; NULL is allowed */
 
-/* nonce must never repeat under one key: the caller gives (shard, counter). aad: the record's
+/* nonce must never repeat under one key: the caller counts. aad: the record's
  * AN UE id || AU UE id, so that a sealed key cannot be moved to another UE. */
 void sec_seal_key(struct sec *s, const struct sec_an_key *k,
 		  const uint8_t nonce[SEC_SEAL_NONCE_SIZE], struct span aad,
