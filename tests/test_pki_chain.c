@@ -242,6 +242,32 @@ Test(link, v3_constrains_the_eid_to_one_of_the_prefixes)
 	cr_expect_eq(pki_cert_issued_by(&euicc, &eum), PKI_NAME_CONSTRAINT);
 }
 
+Test(link, name_constraint_binds_those_below_a_subca)
+{
+	struct pki_cert subca = other_eum;
+
+	make_v3(&subca, PKI_POLICY_SUBCA_V3);
+	eum.path_length = 1;
+	subca.curve = eum.curve;
+	subca.issuer = eum.subject;
+	subca.aki = eum.ski;
+	subca.subject_o = eum.permitted_o;
+	subca.subject_serial = eum.permitted_serial;
+	subca.n_permitted_eins = 1;
+	subca.permitted_eins[0] = eum.permitted_serial;
+	cr_expect_eq(pki_cert_issued_by(&subca, &eum), PKI_OK);
+	subca.permitted_eins[0] = TEXT("8");
+	cr_expect_eq(pki_cert_issued_by(&subca, &eum), PKI_NAME_CONSTRAINT, "more");
+	subca.has_permitted_eins = false;
+	subca.n_permitted_eins = 0;
+	cr_expect_eq(pki_cert_issued_by(&subca, &eum), PKI_NAME_CONSTRAINT, "unsaid");
+	subca.has_name_constraint = true;
+	subca.permitted_serial = TEXT("8");
+	cr_expect_eq(pki_cert_issued_by(&subca, &eum), PKI_NAME_CONSTRAINT, "more, as a name");
+	subca.permitted_serial = eum.permitted_serial;
+	cr_expect_eq(pki_cert_issued_by(&subca, &eum), PKI_OK, "the same, as a name");
+}
+
 Test(link, subca_gets_no_more_eids_than_its_eum_has)
 {
 	struct pki_cert subca = other_eum;

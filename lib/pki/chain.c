@@ -94,11 +94,24 @@ static bool ein_permitted(const struct pki_cert *issuer, struct span digits)
 	return false;
 }
 
+/* RFC 5280 6.1.4 (g): a name constraint binds all below, but each is compared with its issuer
+ * alone. So a CA has to say of itself that it gives out no EID beyond it. */
+static bool hands_constraint_down(const struct pki_cert *ca, const struct pki_cert *issuer)
+{
+	for (unsigned int i = 0; i < ca->n_permitted_eins; i++)
+		if (!has_prefix(ca->permitted_eins[i], issuer->permitted_serial))
+			return false;
+	return ca->has_permitted_eins ||
+	       (ca->has_name_constraint &&
+		has_prefix(ca->permitted_serial, issuer->permitted_serial));
+}
+
 static bool name_permitted(const struct pki_cert *c, const struct pki_cert *issuer)
 {
 	if (issuer->has_name_constraint &&
 	    ((issuer->permitted_o.n > 0 && !span_equal(issuer->permitted_o, c->subject_o)) ||
-	     !has_prefix(c->subject_serial, issuer->permitted_serial)))
+	     !has_prefix(c->subject_serial, issuer->permitted_serial) ||
+	     (c->ca && !hands_constraint_down(c, issuer))))
 		return false;
 	if (!issuer->has_permitted_eins)
 		return true;
