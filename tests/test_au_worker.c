@@ -365,6 +365,31 @@ Test(au_worker, certificate_against_a_rule_is_refused_before_any_signature)
 	cr_expect_eq(fixture_event(AU_COUNT_CRYPTO_JOBS), 0);
 }
 
+/* In the snapshot in force, the CI above this UE ends. */
+static void end_ci_of(const struct test_ue *ue)
+{
+	const struct au_trust *trust = atomic_load(&f.au->shared.trust);
+	struct pki_cert cert;
+
+	cr_assert_eq(pki_cert_parse(&cert, ue->device.cert_euicc), PKI_OK);
+	const struct pki_issuer *eum = pki_trust_find_eum(trust->pki, cert.aki, cert.issuer);
+
+	cr_assert(eum && eum->parent);
+	((struct pki_issuer *)(uintptr_t)eum->parent)->cert.not_after = 1;
+}
+
+Test(au_worker, known_eum_is_good_for_as_long_as_its_ci)
+{
+	struct test_ue *ue = fixture_ue();
+
+	end_ci_of(ue);
+	fixture_begin(ue);
+	fixture_uplink(ue);
+	answer();
+	cr_expect_eq(refusal_of(ue), WIRE_CAUSE_CERT_EXPIRED);
+	cr_expect_eq(fixture_event(AU_COUNT_CRYPTO_JOBS), 0);
+}
+
 Test(au_worker, ue_that_names_no_ci_of_ours_gets_a_cross_certificate_all_the_same)
 {
 	struct test_ue *known = fixture_ue(), *unknown = fixture_ue();

@@ -263,6 +263,20 @@ static enum wire_cause check_issued(struct au_worker *w, const struct pki_cert *
 	return cause_of(e);
 }
 
+/* The same of a known issuer, which was verified when it was loaded or learned, with all above it;
+ * time goes on for these too. */
+static enum wire_cause check_issued_by_known(struct au_worker *w, const struct pki_cert *cert,
+					     const struct pki_issuer *issuer)
+{
+	enum wire_cause cause = check_issued(w, cert, &issuer->cert);
+
+	for (const struct pki_issuer *i = issuer->parent; i && cause == WIRE_CAUSE_NONE;
+	     i = i->parent)
+		if (w->now > i->cert.not_after)
+			cause = WIRE_CAUSE_CERT_EXPIRED;
+	return cause;
+}
+
 /* ---------------------------------------------------------------- step 1 */
 
 /* Which cross-certificate leads the UE from a CI that it trusts to Cert_AU. */
@@ -320,7 +334,7 @@ static enum wire_cause prepare_attach(struct au_worker *w, const struct wire_mes
 
 	/* With a known issuer a stranger's certificate is found out by the first, cheap check. */
 	if (eum) {
-		cause = check_issued(w, cert, &eum->cert);
+		cause = check_issued_by_known(w, cert, eum);
 		if (cause != WIRE_CAUSE_NONE)
 			return cause;
 		add_verify(job, cert->curve, eum->key, NULL, au_job_keep(job, cert->tbs),
@@ -562,7 +576,7 @@ static enum wire_cause prepare_chain(struct au_worker *w, const struct wire_mess
 	const struct pki_issuer *known = pki_trust_find_eum(w->trust->pki, euicc.aki, euicc.issuer);
 
 	if (known && span_equal(known->cert.der, issuer_der)) {
-		cause = check_issued(w, &euicc, &known->cert);
+		cause = check_issued_by_known(w, &euicc, known);
 		if (cause == WIRE_CAUSE_NONE)
 			add_verify_cert(job, &euicc, known->key, NULL, WIRE_CAUSE_SIGNATURE_EUICC);
 		return cause;
