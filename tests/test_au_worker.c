@@ -491,12 +491,16 @@ Test(au_worker, refusals_leave_half_of_the_reserve)
 	struct au_job *jobs[FIXTURE_JOBS];
 	unsigned int n = take_jobs(jobs, FIXTURE_RESERVE / 2);
 
+	static const uint8_t no_ies[] = {WIRE_EPD_5GMM, 0, WIRE_NAS_ATTACH_REQUEST};
+
 	fixture_begin(ue);
 	fixture_uplink(ue);
+	fixture_send_nas(ue, span_make(no_ies, sizeof(no_ies)));
 	answer();
 	give_jobs(jobs, n);
 	cr_expect_eq(f.n_got, 0, "an answer took a job that responses need");
 	cr_expect_eq(fixture_cause(WIRE_CAUSE_CONGESTION), 1);
+	cr_expect_eq(fixture_cause(WIRE_CAUSE_IE_MISSING), 1);
 }
 
 Test(au_worker, without_any_job_messages_are_counted_and_attaches_go_on_afterwards)
@@ -514,7 +518,8 @@ Test(au_worker, without_any_job_messages_are_counted_and_attaches_go_on_afterwar
 	fixture_send_nas(ue, span_make(no_ies, sizeof(no_ies)));
 	answer();
 	give_jobs(jobs, n);
-	cr_expect_eq(fixture_event(AU_COUNT_JOBS_EXHAUSTED), 3);
+	cr_expect_eq(fixture_event(AU_COUNT_JOBS_EXHAUSTED), 2);
+	cr_expect_eq(fixture_cause(WIRE_CAUSE_IE_MISSING), 1, "that it is refused takes no job");
 	cr_expect_eq(f.n_got, 0);
 	cr_expect_eq(fixture_context(ue)->state, UE_AUTHENTICATION);
 	/* Its second try comes when a second has passed, as a UE's does. */
@@ -680,6 +685,26 @@ Test(au_worker, stranger_yields_the_room_beyond_the_target_to_those_that_are_kno
 	cr_expect_eq(refusal_of(ue), WIRE_CAUSE_CONGESTION);
 	cr_expect_eq(refusal_of(known), 0);
 	cr_expect_not(au_admission_refuses(&f.worker->admission), "it is nobody's overload");
+	free(eum.der);
+	issue_key_free(eum.key);
+}
+
+/* Of the contexts that wait for step 5, half are not for those that need no more than a key to ask.
+ */
+Test(au_worker, strangers_take_half_of_the_half_open_contexts)
+{
+	struct authority eum = {0};
+	struct test_ue *ue = stranger(&eum), *known = fixture_ue();
+
+	for (unsigned int i = 0; i < f.config.ue.max_half_open / 2; i++)
+		fixture_attach_until(fixture_ue(), UE_AUTHENTICATION);
+	fixture_begin(ue);
+	fixture_uplink(ue);
+	fixture_begin(known);
+	fixture_uplink(known);
+	answer();
+	cr_expect_eq(refusal_of(ue), WIRE_CAUSE_CONGESTION);
+	fixture_got_nas(known, WIRE_NAS_AUTHENTICATION_REQUEST);
 	free(eum.der);
 	issue_key_free(eum.key);
 }

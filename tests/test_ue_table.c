@@ -108,7 +108,10 @@ Test(ue_table, released_id_is_dead_also_when_its_slot_lives_again)
 	ue_table_release(one, ue);
 	cr_expect_null(ue_table_find(one, id));
 	cr_expect_null(ue_table_slot(one, 0));
+	memset(&view, 0xa5, sizeof(view));
 	cr_expect_not(ue_table_read(one, id, &view));
+	for (size_t i = 0; i < sizeof(view); i++)
+		cr_assert_eq(((const uint8_t *)&view)[i], 0, "what another has, perhaps");
 	cr_assert_eq(take(one, UE_ATTACHED), ue);
 	cr_expect_neq(ue_table_id(one, ue), id);
 	cr_expect_neq(ue_table_tmsi(one, ue), tmsi);
@@ -311,6 +314,29 @@ Test(ue_table, oldest_rand_ue_gives_way_in_a_full_bucket)
 		set_rand(ue, i);
 		cr_expect_eq(ue_table_rand_seen(one, ue->rand_ue, ue->eid, START + 5), i > 0, "%u",
 			     i);
+	}
+	ue_table_destroy(one);
+}
+
+/* Their 32 bits of ticks look as if they were ahead then. */
+Test(ue_table, rand_ues_of_248_days_ago_are_gone)
+{
+	const uint64_t later = START + (UINT64_C(1) << 31) + REPLAY + 10;
+	struct ue_table *one = create(1);
+	struct ue *ue = take_with_eid(one, 1);
+
+	for (uint8_t i = 0; i < 4; i++) {
+		set_rand(ue, i);
+		ue_table_remember_rand(one, ue, START);
+	}
+	cr_expect_not(ue_table_rand_seen(one, ue->rand_ue, ue->eid, later));
+	for (uint8_t i = 4; i < 8; i++) {
+		set_rand(ue, i);
+		ue_table_remember_rand(one, ue, later);
+	}
+	for (uint8_t i = 4; i < 8; i++) {
+		set_rand(ue, i);
+		cr_expect(ue_table_rand_seen(one, ue->rand_ue, ue->eid, later), "%u", i);
 	}
 	ue_table_destroy(one);
 }

@@ -281,10 +281,15 @@ bool ue_table_read(const struct ue_table *t, uint64_t au_ue_id, struct ue_view *
 		memcpy(view->eid, ue->eid, sizeof(view->eid));
 		memcpy(view->rand_ue, ue->rand_ue, sizeof(view->rand_ue));
 		memcpy(&view->half_open, &ue->half_open, sizeof(view->half_open));
-		if (sequence_read_end(&ue->sequence, before))
-			return view->state != UE_FREE &&
-			       generation == (au_ue_id & UE_ID_GENERATION_MASK);
+		if (sequence_read_end(&ue->sequence, before)) {
+			if (view->state != UE_FREE &&
+			    generation == (au_ue_id & UE_ID_GENERATION_MASK))
+				return true;
+			break;
+		}
 	}
+	/* Another's secrets, perhaps. */
+	wipe(view, sizeof(*view));
 	return false;
 }
 
@@ -318,11 +323,13 @@ void ue_table_index_eid(struct ue_table *t, struct ue *ue)
 
 /* ---------------------------------------------------------------- RAND_UE index */
 
-static bool rand_entry_live(const struct rand_entry *e, uint64_t tick)
+/* Of what is left, 32 bits are known, which come round in 497 days: none has more left than it got,
+ * or, as a reader with an older tick sees it, little more. */
+static bool rand_entry_live(const struct ue_table *t, const struct rand_entry *e, uint64_t tick)
 {
 	uint32_t expires = atomic_load_explicit(&e->expires, memory_order_relaxed);
 
-	return (int32_t)(expires - (uint32_t)tick) > 0;
+	return expires - (uint32_t)tick - 1 < 2 * t->replay_ticks;
 }
 
 static struct rand_entry *rand_bucket(const struct ue_table *t, uint64_t tag)
@@ -336,7 +343,7 @@ void ue_table_remember_rand(struct ue_table *t, struct ue *ue, uint64_t tick)
 	struct rand_entry *bucket = rand_bucket(t, tag), *victim = bucket;
 
 	for (unsigned int i = 0; i < RAND_WAYS; i++) {
-		if (bucket[i].tag == 0 || !rand_entry_live(&bucket[i], tick)) {
+		if (bucket[i].tag == 0 || !rand_entry_live(t, &bucket[i], tick)) {
 			victim = &bucket[i];
 			break;
 		}
@@ -357,7 +364,7 @@ uint32_t ue_table_find_rand(struct ue_table *t, const uint8_t rand_ue[16], const
 	const struct rand_entry *bucket = rand_bucket(t, tag);
 
 	for (unsigned int i = 0; i < RAND_WAYS; i++)
-		if (bucket[i].tag == tag && rand_entry_live(&bucket[i], tick))
+		if (bucket[i].tag == tag && rand_entry_live(t, &bucket[i], tick))
 			return bucket[i].slot;
 	return UE_NONE;
 }
@@ -370,7 +377,7 @@ bool ue_table_rand_seen(const struct ue_table *t, const uint8_t rand_ue[16], con
 
 	for (unsigned int i = 0; i < RAND_WAYS; i++)
 		if (atomic_load_explicit(&bucket[i].tag, memory_order_acquire) == tag &&
-		    rand_entry_live(&bucket[i], tick))
+		    rand_entry_live(t, &bucket[i], tick))
 			return true;
 	return false;
 }
@@ -469,6 +476,11 @@ unsigned int ue_table_room(const struct ue_table *t)
 	unsigned int left = half_open < t->max_half_open ? t->max_half_open - half_open : 0;
 
 	return RTE_MIN(left, ue_table_count(t, UE_FREE));
+}
+
+bool ue_table_has_room_for_strangers(const struct ue_table *t)
+{
+	return ue_table_count(t, UE_AUTHENTICATION) < (t->max_half_open + 1) / 2;
 }
 
 bool ue_table_is_crowded(const struct ue_table *t)

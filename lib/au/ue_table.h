@@ -194,7 +194,7 @@ struct ue_view {
 	uint8_t rand_ue[16];
 	struct ue_half_open half_open; /* meaningful in UE_AUTHENTICATION; the caller wipes it */
 };
-/* False: no such context (or it changed all the while). */
+/* False: no such context (or it changed all the while); the view is wiped. */
 bool ue_table_read(const struct ue_table *t, uint64_t au_ue_id, struct ue_view *view);
 /* True when this RAND_UE with this EID was remembered; an answer for workers that the control stage
  * checks again. */
@@ -206,6 +206,9 @@ void ue_table_prefetch_rand(const struct ue_table *t, const uint8_t rand_ue[16],
 unsigned int ue_table_count(const struct ue_table *t, enum ue_state state);
 /* Contexts that a new attach could take: bounded by free slots and by max_half_open. */
 unsigned int ue_table_room(const struct ue_table *t);
+/* Less than half of the half-open contexts that there may be are there: more are not for UEs whose
+ * EUM is not known, who need no more than a key to ask. */
+bool ue_table_has_room_for_strangers(const struct ue_table *t);
 /* More than three quarters of the half-open contexts that there may be are there. */
 bool ue_table_is_crowded(const struct ue_table *t);
 

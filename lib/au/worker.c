@@ -137,8 +137,8 @@ static void refuse(struct au_worker *w, const struct worker_record *r, struct au
 	job_to_control(w, job);
 }
 
-/* An ATTACH REQUEST that was not let in. Its answer must not cost the jobs that others need: in the
- * last resort it gets none, and comes again. */
+/* An ATTACH REQUEST that was not let in, or cannot be read. Its answer must not cost the jobs that
+ * others need: in the last resort it gets none, and comes again. */
 static void refuse_at_the_door(struct au_worker *w, const struct worker_record *r,
 			       enum wire_cause cause)
 {
@@ -438,7 +438,9 @@ static bool ask(struct au_worker *w, const struct worker_record *r, const struct
 	bool room = jobs_free(w) > w->shared->jobs_reserve;
 
 	if (!q->eum)
-		return au_admission_ask_stranger(&w->admission, room);
+		return au_admission_ask_stranger(
+			&w->admission,
+			room && ue_table_has_room_for_strangers(w->shared->tables[q->shard]));
 	return au_admission_ask(&w->admission, r->an, room);
 }
 
@@ -485,7 +487,7 @@ static void on_attach_request(struct au_worker *w, const struct worker_record *r
 
 	count(w, AU_COUNT_ATTACH_REQUESTS);
 	if (atomic_load_explicit(&w->shared->mode, memory_order_relaxed) != AU_RUNNING) {
-		refuse(w, r, NULL, WIRE_NAS_ATTACH_REQUEST, WIRE_CAUSE_SHUTTING_DOWN);
+		refuse_at_the_door(w, r, WIRE_CAUSE_SHUTTING_DOWN);
 		return;
 	}
 	enum wire_cause cause = look_at_request(w, m, &q);
@@ -708,7 +710,9 @@ static void on_uplink_nas(struct au_worker *w, const struct worker_record *r)
 					  r->record.au_ue_id);
 		enum wire_cause cause = wire_nas_decode(&m, nas);
 
-		if (cause != WIRE_CAUSE_NONE)
+		if (cause != WIRE_CAUSE_NONE && type == WIRE_NAS_ATTACH_REQUEST)
+			refuse_at_the_door(w, r, cause);
+		else if (cause != WIRE_CAUSE_NONE)
 			refuse(w, r, NULL, type, cause);
 		else if (type == WIRE_NAS_ATTACH_REQUEST)
 			on_attach_request(w, r, &m);
