@@ -42,7 +42,11 @@ static void on_file(void *arg, const char *file, bool accepted, const char *text
 		return;
 	}
 	if (!is_certificate(file, &cert, &der)) {
-		check_ok(r->check, "%s: %s", file, text);
+		if (strstr(text, PKI_CRL_IS_OLD))
+			check_warn(r->check, "put the current list in its place and send SIGHUP",
+				   "%s: %s", file, text);
+		else
+			check_ok(r->check, "%s: %s", file, text);
 		free(der);
 		return;
 	}

@@ -23,8 +23,9 @@ struct crl {
 extern const char crl_no_signer[];
 
 /* Takes der over, but for a failure. issuers: the certificates one of which must have signed it. A
- * list that has expired is refused, and so is a delta list, or one with entries of other issuers.
- * rest: as in struct pki_trust_config. NULL: *why is a constant sentence. */
+ * list from the future is refused, and so is a delta list, or one with entries of other issuers;
+ * one that has expired is not. rest: as in struct pki_trust_config. NULL: *why is a constant
+ * sentence. */
 struct crl *crl_load(uint8_t *der, size_t n, const struct pki_cert *const *issuers,
 		     unsigned int n_issuers, int64_t now, void (*rest)(void), const char **why);
 void crl_free(struct crl *c);

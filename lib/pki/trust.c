@@ -318,8 +318,12 @@ void pki_trust_summary(const struct pki_trust *t, int64_t now, FILE *out)
 	for (unsigned int i = 0; i < CRYPTO_CURVE_N; i++)
 		if (b->has_au[i])
 			warn_expiry(out, "Cert_AU", &b->au[i].cert, now, &first);
-	for (unsigned int i = 0; i < b->n_crls; i++)
+	for (unsigned int i = 0; i < b->n_crls; i++) {
 		revoked += b->crls[i]->entries;
+		if (b->crls[i]->next_update < now)
+			fprintf(out, "warning: of a CRL with %zu entries, " PKI_CRL_IS_OLD "\n",
+				b->crls[i]->entries);
+	}
 	for (unsigned int i = 0; i < 2; i++)
 		denied += b->denied[i] ? b->denied[i]->n : 0;
 	time_t when = (time_t)first;

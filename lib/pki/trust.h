@@ -26,6 +26,10 @@ struct pki_au {
 	uint8_t private_key[CRYPTO_SCALAR_SIZE]; /* secret */
 };
 
+/* At the end of what is said of a CRL that is taken though it has expired: it may lack somebody,
+ * but whom it names is revoked all the same. */
+#define PKI_CRL_IS_OLD "its nextUpdate has passed: get the current list"
+
 struct pki_trust_config {
 	/* As `cpau-pki init` makes it: operator-ca/, cross/, ci/, eum/, au/, crl/, deny.txt. NULL:
 	 * none */

@@ -433,7 +433,8 @@ static void accept_crls(struct loader *l, bool last)
 		f->der = NULL;
 		if (c) {
 			b->crls[b->n_crls++] = c;
-			snprintf(text, sizeof(text), "CRL with %zu entries", c->entries);
+			snprintf(text, sizeof(text), "CRL with %zu entries%s", c->entries,
+				 c->next_update < l->config->now ? "; " PKI_CRL_IS_OLD : "");
 			why = text;
 		}
 		say(l, l->crls.paths[i], c != NULL, why);
