@@ -292,6 +292,24 @@ credentials_reload_under_load() {
 	[ "$(grep -c 'credentials reloaded' "$WORK/cpau.log")" -ge 2 ] || die "it did not reload"
 }
 
+# Whoever loads has ended, and what it loaded is freed, before the configuration is.
+termination_waits_for_a_reload() {
+	local status=0
+	fresh_credentials
+	pki crl --issuer "$WORK/credentials/ci/ci-p256.crt" --key "$WORK/credentials/private/ci-p256.key" --random 500000 \
+		--out "$WORK/credentials/crl/ci.crl"
+	config
+	start_cpau --json
+	kill -HUP "$CPAU_PID"
+	sleep 0.1
+	kill -TERM "$CPAU_PID"
+	wait "$CPAU_PID" || status=$?
+	CPAU_PID=
+	[ "$status" = 0 ] || { cat "$WORK/cpau.log" >&2; die "it ended with $status"; }
+	sed '1,/cpau: stopping/d' "$WORK/cpau.log" | grep -q '^trust:' || die "it did not wait for the credentials"
+	! grep -q 'Sanitizer\|runtime error' "$WORK/cpau.log" || { cat "$WORK/cpau.log" >&2; die "a sanitizer found something"; }
+}
+
 two_lcores_share_the_stages() {
 	[ "$AU_CPU" != "$STORM_CPU" ] || { echo "SKIPPED: two_lcores_share_the_stages needs two CPUs"; return; }
 	fresh_credentials
@@ -535,7 +553,8 @@ SCENARIOS=(honest_ues_attach brainpool_ues_attach every_algorithm_is_spoken ever
 	an_unknown_eum_is_verified_and_learned a_subca_tier_is_accepted
 	certificates_that_break_a_rule_are_refused denied_and_revoked_are_refused
 	chains_that_break_above_the_euicc_are_refused another_ci_is_unknown
-	a_full_table_refuses_and_loses_nothing credentials_reload_under_load gsma_test_chains_attach
+	a_full_table_refuses_and_loses_nothing credentials_reload_under_load termination_waits_for_a_reload
+	gsma_test_chains_attach
 	multiples_may_run_out overload_is_refused_and_everybody_attaches_in_the_end
 	a_peer_that_is_killed_takes_nobody_along kernel_sockets_attach a_replayed_capture_is_answered
 	access_nodes_outlive_a_restart_of_cpau

@@ -116,12 +116,18 @@ static uint64_t thread_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
+/* The stages have stopped, and the end waits for the reloading thread. */
+static _Atomic bool no_rests;
+
 /* Of the reloading thread: a quarter of a CPU that it may share, and never for long at a time. */
 static void rest(void)
 {
 	static _Thread_local uint64_t rested;
-	uint64_t now = thread_ns();
+	uint64_t now;
 
+	if (atomic_load_explicit(&no_rests, memory_order_relaxed))
+		return;
+	now = thread_ns();
 	if (now - rested < WORK_NS)
 		return;
 	nanosleep(&(struct timespec){.tv_nsec = 3 * WORK_NS}, NULL);
@@ -129,12 +135,15 @@ static void rest(void)
 }
 
 /* Reloading reads files and verifies signatures: a thread of its own does that beside the stages.
+ * It has `loaded` until it is done, the main thread has all else.
  */
 struct reload {
 	const struct config *config;
 	bool quiet;
-	_Atomic bool busy;
-	_Atomic(struct pki_trust *) loaded;
+	pthread_t thread;
+	bool begun; /* the thread is there to be joined */
+	_Atomic bool done;
+	struct pki_trust *loaded; /* NULL: none that can serve */
 };
 
 static void *reload_thread(void *arg)
@@ -143,38 +152,54 @@ static void *reload_thread(void *arg)
 
 	/* Linux: of this thread alone. What it shares a CPU with comes first. */
 	setpriority(PRIO_PROCESS, 0, RELOAD_NICE);
-
-	struct pki_trust *t = load_trust(r->config, r->quiet, rest);
-
-	if (t)
-		atomic_store(&r->loaded, t);
-	else
+	r->loaded = load_trust(r->config, r->quiet, rest);
+	if (!r->loaded)
 		fprintf(stderr, "cpau: the credentials in use stay as they are\n");
-	atomic_store(&r->busy, false);
+	atomic_store(&r->done, true);
 	return NULL;
 }
 
 static void reload_begin(struct reload *r)
 {
-	pthread_t thread;
-
-	if (atomic_exchange(&r->busy, true))
+	if (r->begun)
 		return;
-	if (rte_ctrl_thread_create(&thread, "cpau-reload", NULL, reload_thread, r) != 0)
-		atomic_store(&r->busy, false);
-	else
-		pthread_detach(thread);
+	atomic_store(&r->done, false);
+	r->begun = rte_ctrl_thread_create(&r->thread, "cpau-reload", NULL, reload_thread, r) == 0;
+}
+
+/* What the thread has loaded: the caller's from here on. */
+static struct pki_trust *reload_join(struct reload *r)
+{
+	struct pki_trust *t;
+
+	pthread_join(r->thread, NULL);
+	r->begun = false;
+	t = r->loaded;
+	r->loaded = NULL;
+	return t;
 }
 
 static void reload_finish(struct reload *r, struct au *au)
 {
-	struct pki_trust *t = atomic_exchange(&r->loaded, NULL);
+	struct pki_trust *t;
 
+	if (!r->begun || !atomic_load(&r->done))
+		return;
+	t = reload_join(r);
 	if (t)
 		fprintf(stderr, au_reload(au, t)
 					? "cpau: credentials reloaded\n"
 					: "cpau: credentials not reloaded: earlier ones are still "
 					  "in use, send SIGHUP again\n");
+}
+
+/* The thread uses the configuration, and what it loads holds a private key. */
+static void reload_end(struct reload *r)
+{
+	if (!r->begun)
+		return;
+	atomic_store(&no_rests, true);
+	pki_trust_free(reload_join(r));
 }
 
 /* ---------------------------------------------------------------- EAL */
@@ -390,6 +415,7 @@ static int serve(const struct config *config, const struct options *o)
 	if (rte_pdump_init() != 0)
 		fprintf(stderr, "cpau: dpdk-dumpcap cannot attach: packet capture did not start\n");
 	run(au, &reload, config);
+	reload_end(&reload);
 	if (o->json)
 		print_json(au);
 	else
