@@ -131,7 +131,7 @@ static void report(void *arg, const char *file, bool accepted, const char *text)
 }
 
 /* The loader knows files alone: they are there while it reads them. */
-static struct pki_trust *load(struct fixture_trust trust)
+struct pki_trust *fixture_load(struct fixture_trust trust)
 {
 	static const char *const folders[] = {"operator-ca", "cross", "ci", "eum", "au", "crl"};
 	char dir[] = "/tmp/cpau-fixture-XXXXXX", path[128];
@@ -176,7 +176,7 @@ static struct pki_trust *load(struct fixture_trust trust)
 
 void fixture_reload(struct fixture_trust trust)
 {
-	cr_assert(au_reload(f.au, load(trust)));
+	cr_assert(au_reload(f.au, fixture_load(trust)));
 }
 
 /* ---------------------------------------------------------------- UEs */
@@ -345,7 +345,7 @@ void fixture_start(void)
 {
 	char why[256];
 
-	f.au = au_create(&f.config, load((struct fixture_trust){0}), why, sizeof(why));
+	f.au = au_create(&f.config, fixture_load((struct fixture_trust){0}), why, sizeof(why));
 	cr_assert_not_null(f.au, "%s", why);
 	f.shared = &f.au->shared;
 	f.worker = f.au->workers[0];

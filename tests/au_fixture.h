@@ -91,6 +91,7 @@ struct fixture_trust {
 	const struct span *revoked; /* serial numbers that the EUM took back */
 	unsigned int n_revoked;
 };
+struct pki_trust *fixture_load(struct fixture_trust trust); /* the caller's */
 void fixture_reload(struct fixture_trust trust);
 
 /* A UE behind access node 0. The second: with deviations from the profile, or of another issuer,

@@ -1048,6 +1048,84 @@ Test(au_worker, snapshot_goes_when_no_job_and_no_context_refers_to_it)
 	cr_expect_not_null(f.shared->epochs[1]);
 }
 
+/* Polls until a snapshot that nobody refers to has gone. */
+static void collect(void)
+{
+	for (unsigned int i = 0; i < 4; i++)
+		work();
+	f.au->next_housekeeping = 0;
+	au_poll(f.au);
+}
+
+static unsigned int snapshots(void)
+{
+	unsigned int n = 0;
+
+	for (unsigned int e = 0; e < AU_EPOCHS; e++)
+		n += f.shared->epochs[e] != NULL;
+	return n;
+}
+
+/* Of so many snapshots the older ones are held by a half-open context each, which loses all that
+ * is sent to it. */
+static void hold_snapshots(unsigned int n, struct fixture_trust trust)
+{
+	while (snapshots() < n) {
+		struct test_ue *ue = fixture_ue();
+
+		fixture_attach_until(ue, UE_AUTHENTICATION);
+		fixture_lose(ue);
+		fixture_reload(trust);
+	}
+	collect();
+	cr_assert_eq(snapshots(), n);
+}
+
+Test(au_worker, reload_without_room_for_a_snapshot_is_in_force_when_a_context_has_ended)
+{
+	struct test_ue *first = fixture_ue(), *denied = fixture_ue();
+	char deny[40];
+
+	fixture_attach_until(first, UE_AUTHENTICATION);
+	fixture_reload((struct fixture_trust){0});
+	hold_snapshots(AU_EPOCHS, (struct fixture_trust){0});
+	fixture_eid_text(denied->eid, deny);
+	strcat(deny, "\n");
+
+	struct pki_trust *trust = fixture_load((struct fixture_trust){.deny = deny});
+
+	cr_expect_not(au_reload(f.au, trust), "every snapshot is held");
+	cr_expect_not(au_reload(f.au, trust), "and it is still the caller's");
+	fixture_settle();
+	cr_assert_eq(first->device.state, DEVICE_ATTACHED);
+	collect();
+	cr_assert(au_reload(f.au, trust));
+	fixture_begin(denied);
+	fixture_uplink(denied);
+	answer();
+	cr_expect_eq(refusal_of(denied), WIRE_CAUSE_CERT_EID_DENIED);
+}
+
+Test(au_worker, learning_leaves_the_last_snapshot_to_a_reload)
+{
+	struct test_ue *ue = fixture_ue();
+
+	fixture_reload((struct fixture_trust){.unknown_eum = true});
+	collect();
+	hold_snapshots(AU_EPOCHS - 1, (struct fixture_trust){.unknown_eum = true});
+	fixture_begin(ue);
+	fixture_settle();
+	cr_expect_eq(ue->device.state, DEVICE_ATTACHED);
+	cr_expect_eq(fixture_event(AU_COUNT_EUMS_LEARNED), 1);
+
+	struct au_trust *current = atomic_load(&f.shared->trust);
+
+	collect();
+	cr_expect_eq(atomic_load(&f.shared->trust), current, "the EUM waits until it comes again");
+	cr_expect_eq(fixture_jobs_in_use(), 0);
+	fixture_reload((struct fixture_trust){0});
+}
+
 /* ---------------------------------------------------------------- steering */
 
 Test(au_steering, flow_goes_to_one_worker_whichever_reads_it)

@@ -144,6 +144,9 @@ struct reload {
 	bool begun; /* the thread is there to be joined */
 	_Atomic bool done;
 	struct pki_trust *loaded; /* NULL: none that can serve */
+	/* Loaded, and not yet in force: the snapshots before it are all in use. */
+	struct pki_trust *waiting;
+	bool wait_said;
 };
 
 static void *reload_thread(void *arg)
@@ -167,39 +170,42 @@ static void reload_begin(struct reload *r)
 	r->begun = rte_ctrl_thread_create(&r->thread, "cpau-reload", NULL, reload_thread, r) == 0;
 }
 
-/* What the thread has loaded: the caller's from here on. */
-static struct pki_trust *reload_join(struct reload *r)
+/* What the thread has loaded waits from here on, instead of what waited before. */
+static void reload_join(struct reload *r)
 {
-	struct pki_trust *t;
-
 	pthread_join(r->thread, NULL);
 	r->begun = false;
-	t = r->loaded;
+	if (!r->loaded)
+		return;
+	pki_trust_free(r->waiting);
+	r->waiting = r->loaded;
 	r->loaded = NULL;
-	return t;
+	r->wait_said = false;
 }
 
 static void reload_finish(struct reload *r, struct au *au)
 {
-	struct pki_trust *t;
-
-	if (!r->begun || !atomic_load(&r->done))
+	if (r->begun && atomic_load(&r->done))
+		reload_join(r);
+	if (!r->waiting)
 		return;
-	t = reload_join(r);
-	if (t)
-		fprintf(stderr, au_reload(au, t)
-					? "cpau: credentials reloaded\n"
-					: "cpau: credentials not reloaded: earlier ones are still "
-					  "in use, send SIGHUP again\n");
+	if (au_reload(au, r->waiting)) {
+		r->waiting = NULL;
+		fprintf(stderr, "cpau: credentials reloaded\n");
+	} else if (!r->wait_said) {
+		r->wait_said = true;
+		fprintf(stderr, "cpau: credentials loaded: not in force before attaches under way "
+				"with earlier ones have ended\n");
+	}
 }
 
 /* The thread uses the configuration, and what it loads holds a private key. */
 static void reload_end(struct reload *r)
 {
-	if (!r->begun)
-		return;
 	atomic_store(&no_rests, true);
-	pki_trust_free(reload_join(r));
+	if (r->begun)
+		reload_join(r);
+	pki_trust_free(r->waiting);
 }
 
 /* ---------------------------------------------------------------- EAL */

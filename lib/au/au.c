@@ -33,7 +33,8 @@ static void trust_destroy(struct au_trust *t)
 	free(t);
 }
 
-/* What the pipeline needs besides: Cert_AU's prepared key and its hash. */
+/* What the pipeline needs besides: Cert_AU's prepared key and its hash. NULL: no memory, and pki is
+ * still the caller's. */
 static struct au_trust *trust_wrap(struct au *au, struct pki_trust *pki, unsigned int epoch)
 {
 	struct au_trust *t = calloc(1, sizeof(*t));
@@ -41,7 +42,7 @@ static struct au_trust *trust_wrap(struct au *au, struct pki_trust *pki, unsigne
 	struct crypto *c = crypto_create("openssl", -1, &why);
 
 	if (!t || !c) {
-		pki_trust_free(pki);
+		crypto_destroy(c);
 		free(t);
 		return NULL;
 	}
@@ -103,10 +104,9 @@ bool au_reload(struct au *au, struct pki_trust *pki)
 
 	while (epoch < AU_EPOCHS && au->shared.epochs[epoch])
 		epoch++;
-	if (epoch == AU_EPOCHS) {
-		pki_trust_free(pki);
+	if (epoch == AU_EPOCHS)
 		return false;
-	}
+
 	struct au_trust *t = trust_wrap(au, pki, epoch);
 
 	if (!t)
@@ -119,19 +119,35 @@ bool au_reload(struct au *au, struct pki_trust *pki)
 	return true;
 }
 
+/* The last free epoch is a reload's: what it brings may revoke, what is learned comes again. */
+static bool may_learn(const struct au *au)
+{
+	unsigned int free_epochs = 0;
+
+	for (unsigned int e = 0; e < AU_EPOCHS; e++)
+		free_epochs += !au->shared.epochs[e];
+	return free_epochs > 1;
+}
+
+static void learn_eum(struct au *au, const struct au_job *job)
+{
+	struct au_trust *current = atomic_load(&au->shared.trust);
+	enum pki_error why;
+	struct pki_trust *more =
+		pki_trust_with_eum(current->pki, job->cert_eum, job->cert_subca, time(NULL), &why);
+
+	if (more && !au_reload(au, more))
+		pki_trust_free(more);
+}
+
 /* EUMs that came with an AUTHENTICATION RESPONSE and were found good on the way. */
 static void learn(struct au *au)
 {
 	struct au_job *job;
 
 	while (rte_ring_dequeue(au->shared.learn, (void **)&job) == 0) {
-		struct au_trust *current = atomic_load(&au->shared.trust);
-		enum pki_error why;
-		struct pki_trust *more = pki_trust_with_eum(current->pki, job->cert_eum,
-							    job->cert_subca, time(NULL), &why);
-
-		if (more)
-			au_reload(au, more);
+		if (may_learn(au))
+			learn_eum(au, job);
 		au_control_job_done(au->controls[job->shard], job);
 	}
 }
@@ -480,7 +496,10 @@ static bool make_all(struct au *au, struct pki_trust *trust)
 		pki_trust_free(trust);
 		return false;
 	}
-	return au_reload(au, trust) ? true : au_fail(au, "no memory for the trust snapshot");
+	if (au_reload(au, trust))
+		return true;
+	pki_trust_free(trust);
+	return au_fail(au, "no memory for the trust snapshot");
 }
 
 struct au *au_create(const struct config *config, struct pki_trust *trust, char *why,

@@ -26,7 +26,7 @@ void au_start(struct au *au);
  * it found packets or jobs to handle. */
 bool au_poll(struct au *au);
 /* Replaces the trust snapshot without a pause; takes trust over. False: too many snapshots are
- * still in use, try again later (trust is freed). */
+ * still in use, or no memory: trust is still the caller's, who may try again after an au_poll. */
 bool au_reload(struct au *au, struct pki_trust *trust);
 /* From here on ATTACH REQUESTs are refused (SHUTTING_DOWN); what was begun goes on. */
 void au_drain(struct au *au);
