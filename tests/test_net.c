@@ -1078,17 +1078,25 @@ Test(net, fragments_for_a_port_without_udp_are_refused)
 	cr_expect_eq(rte_mempool_avail_count(pool), MBUFS);
 }
 
-/* RFC 6946: a fragment header that says that this is all is no more than an extension header. */
-Test(net, atomic_fragment_is_a_whole_packet)
+/* IPv6, with an extension header of 8 octets in front of UDP. */
+static struct frame extended_frame(uint8_t type, const char *extension)
 {
 	struct frame plain = udp_frame(true, 0), f = {0};
 	const size_t l4 = ETHER + 40;
 
 	put(&f, plain.octets, l4);
-	put(&f, "\x11\0\0\0\0\0\0\x01", 8);
+	put(&f, extension, 8);
 	put(&f, plain.octets + l4, plain.n - l4);
-	f.octets[ETHER + 6] = 44;
+	f.octets[ETHER + 6] = type;
 	store_be16(f.octets + ETHER + 4, (uint16_t)(f.n - l4));
+	return f;
+}
+
+/* RFC 6946: a fragment header that says that this is all is no more than an extension header. */
+Test(net, atomic_fragment_is_a_whole_packet)
+{
+	struct frame f = extended_frame(44, "\x11\0\0\0\0\0\0\x01");
+
 	expect_passed(&f, "atomic");
 	cr_expect_eq(counter(NET_COUNT_FRAGMENTS), 0);
 }
@@ -1223,15 +1231,10 @@ Test(net, no_change_of_any_frame_reads_beyond_it_or_loses_it)
 
 Test(net, ipv6_extension_headers_are_walked_within_the_packet)
 {
-	struct frame plain = udp_frame(true, 0), f = {0};
+	/* Destination options of 8 octets, padded. */
+	struct frame f = extended_frame(60, "\x11\0\x01\x04\0\0\0\0");
 	const size_t l4 = ETHER + 40;
 
-	/* Destination options of 8 octets, padded. */
-	put(&f, plain.octets, l4);
-	put(&f, "\x11\0\x01\x04\0\0\0\0", 8);
-	put(&f, plain.octets + l4, plain.n - l4);
-	f.octets[ETHER + 6] = 60;
-	store_be16(f.octets + ETHER + 4, (uint16_t)(f.n - l4));
 	expect_passed(&f, "options");
 	f.octets[l4 + 1] = 255;
 	expect_refused(&f, NET_COUNT_BAD_IP, "longer than the packet");

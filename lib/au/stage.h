@@ -22,11 +22,12 @@
 #include "cn/cn.h"
 
 enum {
-	AU_BURST = 128,	      /* packets or jobs a poll */
-	AU_EPOCHS = 8,	      /* trust snapshots alive at once */
-	AU_PLENTY_POLLS = 16, /* of a worker, between counts of free jobs while there are plenty */
-	AU_TICKS_PER_S = 100, /* timer resolution 10 ms */
-	AU_WINDOW_MS = 50,    /* of admission */
+	AU_BURST = 128,	       /* packets or jobs a poll */
+	AU_EPOCHS = 8,	       /* trust snapshots alive at once */
+	AU_PLENTY_POLLS = 16,  /* of a worker, between counts of free jobs while there are plenty */
+	AU_FRAGMENT_MS = 1000, /* for fragments of a datagram to come */
+	AU_TICKS_PER_S = 100,  /* timer resolution 10 ms */
+	AU_WINDOW_MS = 50,     /* of admission */
 	/* ATTACH REQUESTs a second that a crypto stage is believed to serve until it is measured:
 	 * more than any does, so that a queue forms and it can be. */
 	AU_FIRST_PACE_HZ = 50000,

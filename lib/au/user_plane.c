@@ -14,7 +14,6 @@ enum {
 	HANDED_OVER_RING = 4096,
 	INDIRECT_MBUFS = 1024, /* for fragments, a gate */
 	NEIGHBOURS = 8192,
-	FRAGMENT_MS = 1000,
 };
 
 struct au_user_plane {
@@ -223,7 +222,7 @@ struct au_user_plane *au_user_plane_create(struct au_shared *shared, char *why, 
 			.n_shards = shared->n_shards,
 			.packets_per_s = session->packets_per_s,
 			.max_fragments = config_max_fragments(shared->config),
-			.fragment_ms = FRAGMENT_MS,
+			.fragment_ms = AU_FRAGMENT_MS,
 			.find_source = find_source,
 			.find_arg = shared,
 			.tsc_hz = shared->tsc_hz,

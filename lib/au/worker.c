@@ -137,12 +137,19 @@ static void refuse(struct au_worker *w, const struct worker_record *r, struct au
 	job_to_control(w, job);
 }
 
-/* An ATTACH REQUEST that was not let in, or cannot be read. Its answer must not cost the jobs that
- * others need: in the last resort it gets none, and comes again. */
+/* Whether there is a job for an answer that nobody's attach waits for: it must not cost the jobs
+ * that others need. */
+static bool may_answer(struct au_worker *w)
+{
+	return jobs_free(w) > w->shared->jobs_reserve / 2;
+}
+
+/* An ATTACH REQUEST that was not let in, or cannot be read. In the last resort it gets no answer,
+ * and comes again. */
 static void refuse_at_the_door(struct au_worker *w, const struct worker_record *r,
 			       enum wire_cause cause)
 {
-	if (jobs_free(w) > w->shared->jobs_reserve / 2)
+	if (may_answer(w))
 		refuse(w, r, NULL, WIRE_NAS_ATTACH_REQUEST, cause);
 	else
 		count_cause(w, cause);
@@ -728,14 +735,13 @@ static void on_uplink_nas(struct au_worker *w, const struct worker_record *r)
 }
 
 /* We have restarted, and the AN does not know, or it never set up. It is told through control,
- * however much it sends, but for ERROR INDICATIONs, which are never answered. As with refusals,
- * the jobs that others need are not for this. */
+ * however much it sends, but for ERROR INDICATIONs, which are never answered. */
 static void on_not_set_up(struct au_worker *w, const struct worker_record *r)
 {
 	count_cause(w, WIRE_CAUSE_AN_NOT_SET_UP);
 	if (r->record.type == WIRE_ERROR_INDICATION ||
 	    w->tsc - w->told_not_set_up[r->an] < w->shared->tsc_hz / NOT_SET_UP_HZ ||
-	    jobs_free(w) <= w->shared->jobs_reserve / 2)
+	    !may_answer(w))
 		return;
 	struct au_job *job = job_take(w, r, true);
 

@@ -4,8 +4,6 @@
 #include "au/user_plane.h"
 #include "au/worker.h"
 
-enum { FRAGMENT_MS = 1000 };
-
 static struct au_gather *make_gathers(struct rte_ring **rings, unsigned int n, int numa_node)
 {
 	struct au_gather *g =
@@ -60,7 +58,7 @@ bool au_worker_add_queue(struct au_worker *w, unsigned int nif, uint16_t queue,
 		.nif_index = (uint8_t)nif,
 		.pool = pool,
 		.max_fragments = config_max_fragments(w->shared->config),
-		.fragment_ms = FRAGMENT_MS,
+		.fragment_ms = AU_FRAGMENT_MS,
 		.numa_node = w->config.numa_node,
 		.find_source = worker_find_source,
 		.arg = w,

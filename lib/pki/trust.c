@@ -59,7 +59,7 @@ void trust_base_release(struct trust_base *base)
 	for (unsigned int i = 0; i < CRYPTO_CURVE_N; i++)
 		free(base->au_der[i]);
 	wipe(base->au, sizeof(base->au));
-	for (unsigned int i = 0; i < 2; i++)
+	for (unsigned int i = 0; i < TRUST_DENY_LISTS; i++)
 		deny_list_free(base->denied[i]);
 	free(base->cis);
 	free(base->crosses);
@@ -167,7 +167,7 @@ bool pki_trust_is_revoked(const struct pki_trust *t, struct span issuer_key_id, 
 
 bool pki_trust_is_denied(const struct pki_trust *t, const uint8_t eid[16])
 {
-	for (unsigned int i = 0; i < 2; i++)
+	for (unsigned int i = 0; i < TRUST_DENY_LISTS; i++)
 		if (t->base->denied[i] && deny_list_contains(t->base->denied[i], eid))
 			return true;
 	return false;
@@ -324,7 +324,7 @@ void pki_trust_summary(const struct pki_trust *t, int64_t now, FILE *out)
 			fprintf(out, "warning: of a CRL with %zu entries, " PKI_CRL_IS_OLD "\n",
 				b->crls[i]->entries);
 	}
-	for (unsigned int i = 0; i < 2; i++)
+	for (unsigned int i = 0; i < TRUST_DENY_LISTS; i++)
 		denied += b->denied[i] ? b->denied[i]->n : 0;
 	time_t when = (time_t)first;
 	struct tm tm;

@@ -21,6 +21,9 @@ struct cross {
 	uint8_t *der;
 };
 
+/* Deny lists: the directory's, and that of eid_deny_list. */
+enum { TRUST_DENIED_BY_DIRECTORY, TRUST_DENIED_BY_NAME, TRUST_DENY_LISTS };
+
 /* What came from files: shared by all snapshots that were learned from it. */
 struct trust_base {
 	unsigned int references;
@@ -31,7 +34,7 @@ struct trust_base {
 	struct owned_issuer **cis;
 	struct cross *crosses;
 	struct crl **crls;
-	struct deny_list *denied[2]; /* the directory's and that of eid_deny_list; NULL: none */
+	struct deny_list *denied[TRUST_DENY_LISTS]; /* NULL: there is none */
 	struct pki_au au[CRYPTO_CURVE_N];
 	bool has_au[CRYPTO_CURVE_N];
 	uint8_t *au_der[CRYPTO_CURVE_N];

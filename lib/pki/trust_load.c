@@ -472,10 +472,10 @@ static bool accept_deny_lists(struct loader *l)
 	if (c->directory) {
 		snprintf(path, sizeof(path), "%s/deny.txt", c->directory);
 		if (stat(path, &st) == 0)
-			ok = accept_deny_list(l, path, &l->base->denied[0]);
+			ok = accept_deny_list(l, path, &l->base->denied[TRUST_DENIED_BY_DIRECTORY]);
 	}
 	if (c->eid_deny_list)
-		ok &= accept_deny_list(l, c->eid_deny_list, &l->base->denied[1]);
+		ok &= accept_deny_list(l, c->eid_deny_list, &l->base->denied[TRUST_DENIED_BY_NAME]);
 	return ok;
 }
 
